@@ -1,0 +1,31 @@
+# Everything runs in an environment of its own (.venv); nothing else on the machine is touched.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test lint bench reproduce docs clean
+
+demo: $(STAMP)
+	$(BIN)/salience demo
+
+test: $(STAMP) lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+reproduce: $(STAMP)
+	$(BIN)/python -m reproductions
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf .venv runs .mypy_cache .ruff_cache .hypothesis docs/_build
