@@ -31,8 +31,8 @@ def load(name: str) -> pl.DataFrame:
     -------
     pl.DataFrame
         One row per instance. The label is the column `LABELS[name]`. Missing values are null.
-        ``adult`` has text columns as ``Categorical`` and numbers as ``Int32``; the sets of scikit-learn have ``Float64``
-        features and, if they are classification problems, a text label.
+        ``adult`` has text columns as ``Categorical`` and numbers as ``Int32``; the sets of scikit-learn have
+        ``Float64`` features and, if they are classification problems, a text label.
 
     Raises
     ------
@@ -89,9 +89,11 @@ def _from_sklearn(function: str) -> Callable[[], pl.DataFrame]:
         features = [str(n) for n in getattr(bunch, "feature_names", range(bunch.data.shape[1]))]
         frame = pl.DataFrame({name: bunch.data[:, i].astype("float64") for i, name in enumerate(features)})
         classes = getattr(bunch, "target_names", None)
-        is_classes = classes is not None and bunch.target.dtype.kind in "iu"
-        target = [str(classes[t]) for t in bunch.target] if is_classes else bunch.target.astype("float64")
-        return frame.with_columns(pl.Series("target", target))
+        if classes is not None and bunch.target.dtype.kind in "iu":
+            target = pl.Series("target", [str(classes[t]) for t in bunch.target])
+        else:
+            target = pl.Series("target", bunch.target.astype("float64"))
+        return frame.with_columns(target)
 
     return read
 
@@ -106,4 +108,4 @@ _LOADERS: dict[str, Callable[[], pl.DataFrame]] = {
 }
 
 #: The label column of each data set.
-LABELS: dict[str, str] = {name: "target" for name in _LOADERS} | {"adult": "income"}
+LABELS: dict[str, str] = dict.fromkeys(_LOADERS, "target") | {"adult": "income"}
