@@ -1,0 +1,27 @@
+"""Data with a planted truth: what a ranking of features ought to find is known.
+
+A `Recipe` says how a block of rows is drawn; `generate` draws a frame, `write` draws a file of any length
+block by block. Both draw the same rows for the same seed.
+"""
+
+from salience.data.generators.classification import CategoricalClassification
+from salience.data.generators.clicks import Clicks
+from salience.data.generators.drawing import Planted, Recipe, generate, write
+from salience.data.generators.needles import AutoML, NaiveNeedle, Needle, Xor
+
+#: Recipes by the name a command line uses.
+RECIPES = {"naive": NaiveNeedle, "needle": Needle, "xor": Xor, "ctr": Clicks, "automl": AutoML}
+
+__all__ = [
+    "RECIPES",
+    "AutoML",
+    "CategoricalClassification",
+    "Clicks",
+    "NaiveNeedle",
+    "Needle",
+    "Planted",
+    "Recipe",
+    "Xor",
+    "generate",
+    "write",
+]
