@@ -1,9 +1,10 @@
 """Which combinations a block scores when it cannot score them all.
 
 With 800 columns there are 319,600 pairs, and a block can afford some 32,768 of them. Least-evaluated-first
-is the fair rule, but a count kept by the scanner would make the answer depend on which worker saw which block.
-Walking a fixed permutation of the combinations in strides of the budget gives the same coverage (evaluation
-counts never differ by more than one) as a *function of the block's number alone*: nothing to share or merge.
+is the fair rule, but a count kept by the scanner would make the answer depend on which worker saw which
+block. Walking a fixed permutation of the combinations in strides of the budget gives the same coverage
+(evaluation counts never differ by more than one) as a *function of the block's number alone*: nothing to
+share, nothing to merge.
 """
 
 from __future__ import annotations
