@@ -1,0 +1,1 @@
+"""The mathematics that more than one family needs."""
