@@ -1,6 +1,6 @@
 """salience: which features matter, and does the ranking hold up?
 
-Every name here is imported when it is first used; ``import salience`` itself loads none of the libraries below.
+Every name here is imported when it is first used; ``import salience`` alone loads no library.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lazy namespaces (PEP 562): a package lists its public names, and each one is imported when first asked for."""
+"""Lazy namespaces (PEP 562): a package lists its public names, and each is imported when first asked for."""
 
 from __future__ import annotations
 

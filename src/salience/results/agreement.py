@@ -134,9 +134,10 @@ def agreement(left: Scores, right: Scores, k: int = 10) -> Agreement:
 def rank_biased_overlap(
     left: NDArray[np.int64], right: NDArray[np.int64], persistence: float = PERSISTENCE
 ) -> float:
-    """Extrapolated rank-biased overlap of two orders of the same items 0, ..., n - 1; Webber et al. (2010), eq. 32.
+    """Extrapolated rank-biased overlap of two orders of the items 0, ..., n - 1.
 
-    With ``A_d`` the share of the first d that is the same, ``(1 - p) sum_d p^(d-1) A_d + p^n A_n``.
+    Webber et al. (2010), eq. 32: with ``A_d`` the share of the first d that is the same,
+    ``(1 - p) sum_d p^(d-1) A_d + p^n A_n``.
 
     Examples
     --------

@@ -27,7 +27,7 @@ def frame_of_values(
     vector = _reals(values)
     if vector.ndim != 1:
         raise ValueError(
-            f"values must be one number per item, shape (n,), got {vector.shape}; see from_matrix for two keys"
+            f"values must be one number per item, shape (n,), got {vector.shape}; two keys: from_matrix"
         )
     if items is None:
         items = [f"x{i}" for i in range(vector.size)] if item == "column" else range(vector.size)

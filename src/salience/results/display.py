@@ -18,7 +18,7 @@ __all__ = ["as_html", "as_text", "number", "shortened"]
 ROWS = 10
 COLUMNS = ("value", "rank", "lo", "hi", "se", "null", "z", "q", "p", "n", "flag", "parent")
 WIDEST = 28
-UNKNOWN = "–"
+UNKNOWN = "\N{EN DASH}"
 
 
 def as_text(scores: Scores) -> str:

@@ -38,7 +38,7 @@ def matrix(scores: Scores, column: str = "value") -> Matrix:
     axes = (*scores.keys, *scores.by)
     if len(axes) != 2:
         raise ValueError(
-            f"a matrix needs two names per row (two keys, or a key and a context), but these scores have {axes}; "
+            f"a matrix needs two names per row (two keys, or a key and a context), but here are {axes}; "
             "fix the others with where(), or roll them up"
         )
     frame = scores.frame

@@ -166,7 +166,7 @@ def loaded_versions() -> dict[str, str]:
 
 def _plain(value: Any) -> Any:
     """The JSON value closest to `value`."""
-    if value is None or isinstance(value, bool | int | float | str) and type(value) in _JSON_SCALARS:
+    if value is None or type(value) in _JSON_SCALARS:
         return value
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}

@@ -1,12 +1,13 @@
 """The one rule that turns a frame of scores into an order.
 
-By ``rank`` where the method gave one, else by ``value`` and what is `better`; unscored items last; ties in the
-order of the frame. Each combination of the contexts is a ranking of its own.
+By ``rank`` where the method gave one, else by ``value`` and what is `better`; unscored items last; ties in
+the order of the frame. Each combination of the contexts is a ranking of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,7 +16,11 @@ from numpy.typing import NDArray
 __all__ = ["contexts", "null_level", "order_within", "positions", "sort_key"]
 
 # What makes a value comparable so that smaller is better.
-KEYS = {"high": np.negative, "low": np.positive, "abs": lambda value: -np.abs(value)}
+KEYS: dict[str, Callable[[Any], Any]] = {
+    "high": np.negative,
+    "low": np.positive,
+    "abs": lambda value: -np.abs(value),
+}
 
 
 def sort_key(frame: pl.DataFrame, better: str) -> NDArray[np.float64]:

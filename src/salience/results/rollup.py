@@ -95,8 +95,9 @@ HOWS: dict[str, Callable[[NDArray[Any], NDArray[np.int64]], NDArray[np.float64]]
 def _memberships(
     scores: Scores, to: tuple[str, ...], name: str | None
 ) -> tuple[NDArray[np.int64], pl.DataFrame, tuple[str, ...]]:
-    """Which row takes part in which larger item: row numbers, a frame that names the larger item, its keys."""
+    """Which row takes part in which larger item: row numbers, a frame with its names, its keys."""
     frame = scores.frame.with_row_index("__part__")
+    keys: tuple[str, ...]
     if to == ("members",) and "members" in frame.columns:
         keys = (name or "member",)
         frame = frame.explode("members").drop_nulls("members").rename({"members": keys[0]})
@@ -112,7 +113,7 @@ def _memberships(
         if wrong or not to:
             raise ValueError(
                 f"cannot roll up to {', '.join(map(repr, wrong)) or 'nothing'}; name columns of "
-                f"{', '.join(allowed)}, or 'parent' or 'members' where the frame has them (an unordered pair, "
+                f"{', '.join(allowed)}, or 'parent' or 'members' if the frame has them (an unordered pair, "
                 "one with meta.symmetric, has its two columns as members)"
             )
         keys = (name,) if name is not None and len(to) == 1 else to

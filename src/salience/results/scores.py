@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +17,7 @@ from salience.results.agreement import Agreement, agreement
 from salience.results.matrix import Matrix, matrix
 from salience.results.meta import Meta
 from salience.results.rollup import rolled_up
-from salience.results.selection import RULES, Selection, chosen
+from salience.results.selection import Selection, chosen, the_one_rule
 from salience.results.validation import checked_frame, checked_replicates
 
 if TYPE_CHECKING:
@@ -33,18 +33,17 @@ Better = Literal["high", "low", "abs"]
 class Scores:
     """Items and how much they matter.
 
-    A tidy frame with declared roles: one row per scored item and context. Items may be columns, pairs, values of
-    a field, heads of a layer: `keys` says which columns name them. A method that ranks per class or task has one
-    ranking per combination of the columns in `by`. Some methods give an order without a number: then the frame
-    has ``rank`` and no ``value``.
+    A tidy frame with declared roles: one row per scored item and context. Items may be columns, pairs, values
+    of a field, heads of a layer: `keys` says which columns name them. A method that ranks per class or task
+    has one ranking per combination of the columns in `by`. An order without a number has ``rank`` only.
 
     Parameters
     ----------
     frame : polars.DataFrame
         One row per item and context, with ``value`` (float64) or ``rank`` (uint32, 1 is best) or both. Other
         reserved columns: ``se``, ``lo``, ``hi``, ``null`` (the value that chance gives), ``z``, ``p``, ``q``,
-        ``n``, ``flag`` (constant, dead, untrained, too_few, leak, unscored), ``parent``, ``members``. Any other
-        column is a further measure. NaN in a reserved column becomes null: not known.
+        ``n``, ``flag`` (constant, dead, untrained, too_few, leak, unscored), ``parent``, ``members``. Any
+        other column is a further measure. NaN in a reserved column becomes null: not known.
     keys : tuple of str
         Columns that name the item, for instance ``("column",)``, ``("a", "b")``, ``("layer", "head")``.
     by : tuple of str
@@ -97,8 +96,6 @@ class Scores:
         if self.replicates is not None:
             object.__setattr__(self, "replicates", checked_replicates(self.replicates, frame.height))
 
-    # ---- making them -------------------------------------------------------------------------------------
-
     @classmethod
     def from_values(
         cls,
@@ -119,7 +116,7 @@ class Scores:
         values : array-like of float, shape (n,), or mapping of item to float
             NaN where the item is unscored.
         items : sequence, optional
-            Names; tuples when `keys` are several. Without it columns are called x0, x1, ..., other items 0, 1, ...
+            Names; tuples when `keys` are several. By default x0, x1, ... for columns, else 0, 1, ...
         keys, item, better, replicates, meta
             As in the class.
         **columns : array-like, shape (n,)
@@ -167,8 +164,8 @@ class Scores:
     ) -> Scores:
         """Scores of items with two keys from a matrix of shape (rows, columns).
 
-        With ``meta.symmetric`` the matrix must be symmetric, and each unordered pair is taken once, without the
-        diagonal.
+        With ``meta.symmetric`` the matrix must be symmetric; each unordered pair is taken once, the diagonal
+        not at all.
 
         Examples
         --------
@@ -189,8 +186,7 @@ class Scores:
         ValueError
             When the file is not Parquet, was not written by salience, or by a later version of the format.
         """
-        stored = storage.load(path)
-        return cls(**stored)
+        return cls(**storage.load(path))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write to one Parquet file, the roles and the meta as JSON in its footer.
@@ -205,8 +201,6 @@ class Scores:
             replicates=self.replicates,
         )
 
-    # ---- reading them ------------------------------------------------------------------------------------
-
     @property
     def items(self) -> list[Any]:
         """Names in the order of the frame: strings (or numbers) for one key, tuples for several."""
@@ -216,24 +210,13 @@ class Scores:
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """Values in the order of the frame, NaN where unscored; shape (rows,).
-
-        Raises
-        ------
-        ValueError
-            When the scores are an order without numbers.
-        """
+        """Values in frame order, shape (rows,), NaN where unscored; an order without numbers has none."""
         if "value" not in self.frame.columns:
             raise ValueError("these scores are an order without numbers: use ranks() or top(k)")
         return self.frame["value"].to_numpy().astype(np.float64, copy=True)
 
     def where(self, **conditions: Any) -> Scores:
-        """The rows whose columns have these values; a list, tuple or set means any of them.
-
-        Raises
-        ------
-        ValueError
-            When a column is not there, or no row is left.
+        """The rows whose columns have these values; a list, tuple or set means any of them. None: an error.
 
         Examples
         --------
@@ -241,13 +224,13 @@ class Scores:
         >>> pairs.where(layer=1).items
         [(1, 0), (1, 1)]
         """
-        return self._take(self._matching(conditions))
+        return self._take(construction.matching_rows(self.frame, conditions))
 
     def order(self, **conditions: Any) -> NDArray[np.int64]:
         """Row numbers of the frame, best first; shape (rows,) of the ranking that `conditions` leave.
 
-        The one ranking rule: by ``rank`` if there is one, else by ``value`` and what is `better`; unscored items
-        last; ties in the order of the frame.
+        The one ranking rule: by ``rank`` if there is one, else by ``value`` and what is `better`; unscored
+        items last; ties in the order of the frame.
 
         Raises
         ------
@@ -259,7 +242,7 @@ class Scores:
         >>> Scores.from_values([-3.0, 1.0, 2.0], better="abs").order()
         array([0, 2, 1])
         """
-        rows = self._matching(conditions)
+        rows = construction.matching_rows(self.frame, conditions)
         kept = self.frame[rows]
         if np.unique(ordering.contexts(kept, self.by)).size > 1:
             raise ValueError(
@@ -281,7 +264,7 @@ class Scores:
         return found._take(found._ordered_rows(found._chosen("k", k, ())))
 
     def ranks(self) -> pl.Series:
-        """Place of each row in its context, 1 is best, null where unscored; uint32, in the order of the frame."""
+        """Place of each row in its context, 1 is best, null where unscored; uint32, in frame order."""
         place = ordering.positions(self.frame, self.by, self.better)
         return pl.Series("rank", place).replace(0, None).cast(pl.UInt32)
 
@@ -303,7 +286,7 @@ class Scores:
         fraction : float
             This share of the items, in (0, 1], rounded up.
         above : float
-            Values strictly beyond this: above it for ``better="high"``, below for ``"low"``, in size for ``"abs"``.
+            Values strictly beyond this: above it, or below for ``better="low"``, or in size for ``"abs"``.
         beats_null : bool or float
             Items better than chance: by ``q``, else ``p``, else ``z``, at this level (True: 0.05); with
             only a column ``null``, values better than it (True).
@@ -316,13 +299,7 @@ class Scores:
         >>> heads.select(k=1, per="layer").items
         [(0, 1), (1, 0)]
         """
-        offered = {"k": k, "fraction": fraction, "above": above, "beats_null": beats_null}
-        given = {rule: argument for rule, argument in offered.items() if argument is not None}
-        if len(given) != 1:
-            raise ValueError(
-                f"select takes exactly one of {', '.join(RULES)}, got {', '.join(given) or 'none'}"
-            )
-        ((rule, argument),) = given.items()
+        rule, argument = the_one_rule(k=k, fraction=fraction, above=above, beats_null=beats_null)
         per = (per,) if isinstance(per, str) else tuple(per)
         mask = self._chosen(rule, argument, per)
         said = {rule: argument, **({"per": list(per)} if per else {})}
@@ -330,7 +307,7 @@ class Scores:
         return Selection(kept, self.keys, self.by, mask, said, self.meta)
 
     def rollup(self, to: str | Sequence[str], how: str = "mean", name: str | None = None) -> Scores:
-        """Scores of larger items from those of their parts: heads to layers, values to fields, pairs to columns.
+        """Scores of larger items from those of their parts: heads to layers, pairs to columns.
 
         Parameters
         ----------
@@ -358,8 +335,7 @@ class Scores:
         --------
         >>> heads = Scores.from_matrix([[0.1, 0.9], [0.4, 0.2]], keys=("layer", "head"), item="head")
         >>> heads.matrix().values
-        array([[0.1, 0.9],
-               [0.4, 0.2]])
+        array([[0.1, 0.9], [0.4, 0.2]])
         """
         return matrix(self, column)
 
@@ -372,8 +348,6 @@ class Scores:
         from salience import plotting  # matplotlib is loaded by those who draw
 
         return plotting.draw(self, kind, ax, **options)
-
-    # ---- into other things -------------------------------------------------------------------------------
 
     def to_polars(self) -> pl.DataFrame:
         """The frame."""
@@ -413,21 +387,11 @@ class Scores:
     def _repr_html_(self) -> str:
         return display.as_html(self)
 
-    # ---- the parts of the above --------------------------------------------------------------------------
-
-    def _matching(self, conditions: Mapping[str, Any]) -> NDArray[np.int64]:
-        return construction.matching_rows(self.frame, conditions)
-
     def _take(self, rows: NDArray[np.int64]) -> Scores:
         replicates = None if self.replicates is None else self.replicates[:, rows]
         return dataclasses.replace(self, frame=self.frame[rows], replicates=replicates)
 
     def _chosen(self, rule: str, argument: Any, per: Sequence[str]) -> NDArray[np.bool_]:
-        unknown = [name for name in per if name not in self.frame.columns]
-        if unknown:
-            raise ValueError(
-                f"per={', '.join(map(repr, unknown))} is not a column; there are {', '.join(self.frame.columns)}"
-            )
         return chosen(self.frame, (*self.by, *per), self.better, rule, argument)
 
     def _ordered_rows(self, mask: NDArray[np.bool_], per: Sequence[str] = ()) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from salience.results.meta import Meta
 from salience.results.ordering import KEYS, null_level, positions, sort_key
 
-__all__ = ["RULES", "Selection", "chosen"]
+__all__ = ["RULES", "Selection", "chosen", "the_one_rule"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,31 @@ def chosen(
     argument : int, float or bool
         Of the rule.
     """
+    unknown = [name for name in by if name not in frame.columns]
+    if unknown:
+        raise ValueError(f"per={', '.join(unknown)} is not a column; there are {', '.join(frame.columns)}")
     scored = ~np.isnan(sort_key(frame, better))
     return RULES[rule](frame, by, better, argument) & scored
+
+
+def the_one_rule(**offered: Any) -> tuple[str, Any]:
+    """Name and argument of the one rule that is not None.
+
+    Raises
+    ------
+    ValueError
+        When none is given, or several.
+
+    Examples
+    --------
+    >>> the_one_rule(k=3, fraction=None, above=None, beats_null=None)
+    ('k', 3)
+    """
+    given = [(rule, argument) for rule, argument in offered.items() if argument is not None]
+    if len(given) != 1:
+        said = ", ".join(rule for rule, _ in given) or "none"
+        raise ValueError(f"select takes exactly one of {', '.join(RULES)}, got {said}")
+    return given[0]
 
 
 def _first_k(frame: pl.DataFrame, by: Sequence[str], better: str, k: Any) -> NDArray[np.bool_]:
@@ -124,7 +147,7 @@ def _above(frame: pl.DataFrame, by: Sequence[str], better: str, threshold: Any) 
     if math.isnan(threshold):
         raise ValueError("select(above=...) takes a number, got nan")
     key = KEYS[better](_need(frame, "value", "above"))
-    limit = -abs(threshold) if better == "abs" else KEYS[better](float(threshold))
+    limit = KEYS[better](float(threshold))
     return np.asarray(key < limit)
 
 
@@ -149,7 +172,7 @@ def _beats_null(frame: pl.DataFrame, by: Sequence[str], better: str, level: Any)
     return np.asarray(key(frame["value"].to_numpy()) < key(null))
 
 
-# The strongest evidence first: adjusted for many items, then for one, then a standardised distance (one-sided).
+# The strongest evidence first: adjusted for many items, then for one, then a one-sided z.
 NULL_TESTS: dict[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]] = {
     "q": lambda q, alpha: q <= alpha,
     "p": lambda p, alpha: p <= alpha,

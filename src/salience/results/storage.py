@@ -105,7 +105,7 @@ def load(path: str | PathLike[str]) -> dict[str, Any]:
     footer = json.loads(text)
     if footer["format"] > FORMAT:
         raise ValueError(
-            f"{os.fspath(path)!r} has format {footer['format']}, this salience reads up to {FORMAT}: upgrade it"
+            f"{os.fspath(path)!r} has format {footer['format']}, this salience reads to {FORMAT}: upgrade it"
         )
     replicates = None
     if REPLICATES in table.column_names:

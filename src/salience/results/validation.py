@@ -100,7 +100,7 @@ def _cast(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         wrong = rank.drop_nulls()
         if ((wrong < 1) | (wrong != wrong.floor()) | (wrong > 2**32 - 1)).any():
             raise ValueError("'rank' counts whole numbers from 1 (the best); leave unscored items null")
-        casts.append(rank.cast(pl.UInt32).alias("rank"))
+        casts.append(pl.col("rank").cast(pl.Float64).fill_nan(None).cast(pl.UInt32))
     if "n" in frame.columns:
         _check_numeric(frame, "n")
     if "flag" in frame.columns:
@@ -137,7 +137,7 @@ def _check_names(frame: pl.DataFrame, keys: Sequence[str], by: Sequence[str], sy
     if twice.any():
         example = names.filter(twice).row(0, named=True)
         raise ValueError(
-            f"{int(twice.sum())} rows share the name of another one, for instance {example}; an item stands once "
+            f"{int(twice.sum())} rows share a name with another, for instance {example}; an item stands once "
             "in a context: name the context in `by`, or roll the rows up first"
         )
 
