@@ -1,0 +1,10 @@
+"""One self-contained HTML file per run: readable offline, by someone who was not there.
+
+>>> from salience.report import render, write_report  # doctest: +SKIP
+>>> write_report(Run.open("runs/demo"))               # doctest: +SKIP
+"""
+
+from salience.report.page import render, write_report
+from salience.report.words import Reading, headline, read_ranking
+
+__all__ = ["Reading", "headline", "read_ranking", "render", "write_report"]

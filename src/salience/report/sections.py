@@ -1,0 +1,272 @@
+"""The sections of a report: each takes a run and gives what its part of the template needs, or None."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from salience.report.figures import BAR_WIDTH, bar, cardinality_scatter, curves, heat_map, score_bar
+from salience.report.svg import Axis
+from salience.report.words import PILES, headline, is_control, number, read_ranking
+from salience.runs import Run
+
+__all__ = ["SECTIONS", "Section"]
+
+SHOWN_AT_FIRST = 50  # rows of the ranking on the page before "show all"
+MOST_ROWS = 1000  # rows of the ranking in the file at all: it stays below two megabytes
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page: its anchor, its title in the contents, and how its content is made."""
+
+    name: str
+    title: str
+    build: Callable[[Run], dict[str, Any] | None]
+
+
+def summary(run: Run) -> dict[str, Any] | None:
+    """What matters, what only looks as if, how sure."""
+    scores = run.scores
+    if scores is None:
+        return None
+    frame, key = _ranked(scores)
+    reading = read_ranking(frame, key)
+    label = label_of(run)
+    counts = [
+        (len(names), PILES[pile].one if len(names) == 1 else PILES[pile].many, PILES[pile].css)
+        for pile, names in reading.piles.items()
+        if names
+    ]
+    return {"sentences": headline(frame, label, run.verdict, key), "counts": counts, "label": label}
+
+
+def ranking(run: Run) -> dict[str, Any] | None:
+    """The ranking, best first, with intervals and nulls."""
+    scores = run.scores
+    if scores is None:
+        return None
+    frame, key = _ranked(scores)
+    reading = read_ranking(frame, key)
+    rows = frame.head(MOST_ROWS).to_dicts()
+    # The bars are scaled to the data's own columns: a planted copy of the label would flatten all the rest.
+    real = [r for r in rows if not is_control(r)] or rows
+    axis = _axis([r.get(c) for r in real for c in ("value", "lo", "hi")], BAR_WIDTH)
+    place = 0  # controls stand in the order, but only the data's own columns are counted
+    for row in rows:
+        row["name"], row["pile"] = str(row[key]), reading.of[str(row[key])]
+        row["css"], row["said"] = PILES[row["pile"]].css, PILES[row["pile"]].one
+        row["place"] = None if row["pile"] == "control" else (place := place + 1)
+        row["word"] = row.get("verdict") if row.get("verdict") in ("constant", "id") else None
+        row["bar"] = score_bar(row, axis, row["css"])
+    has = {c for c in frame.columns if frame[c].null_count() < len(frame)}
+    return {
+        "rows": rows,
+        "first": SHOWN_AT_FIRST,
+        "hidden": max(0, len(rows) - SHOWN_AT_FIRST),
+        "left_out": len(frame) - len(rows),
+        "has": has,
+        "unit": scores.meta.unit or "",
+        "interval": scores.meta.interval,
+        "item": key,
+    }
+
+
+def cardinality(run: Run) -> dict[str, Any] | None:
+    """Score against number of distinct values, the level of noise drawn in."""
+    scores = run.scores
+    if scores is None or not {"mi", "null", "card"} <= set(scores.frame.columns):
+        return None
+    frame, key = _ranked(scores)
+    picture = cardinality_scatter(frame.to_dicts(), read_ranking(frame, key), key, scores.meta.unit or "")
+    return picture and {"picture": picture}
+
+
+def redundancy(run: Run) -> dict[str, Any] | None:
+    """Which columns say the same."""
+    scores = run.redundancy
+    if scores is None or len(scores.keys) != 2:
+        return None
+    a, b = scores.keys
+    rows = scores.frame.select(a, b, "value").rows()
+    pairs = [(str(x), str(y), v) for x, y, v in rows if v is not None and v == v]
+    names = _ranked(run.scores)[0][run.scores.keys[0]].to_list() if run.scores is not None else []
+    drawn = heat_map([str(n) for n in names], pairs)
+    if drawn is None:
+        return None
+    strongest: dict[frozenset[str], tuple[str, str, float]] = {}
+    for x, y, value in sorted(pairs, key=lambda pair: -pair[2]):
+        if x != y:
+            strongest.setdefault(frozenset((x, y)), (x, y, value))
+    top = list(strongest.values())[:8]
+    axis = _axis([v for *_, v in top], 120)
+    return {"map": drawn, "top": [(x, y, v, bar(v, axis)) for x, y, v in top], "unit": scores.meta.unit or ""}
+
+
+def order_3mr(run: Run) -> dict[str, Any] | None:
+    """Max relevance, min redundancy, max relation: the order and its terms."""
+    scores = run.order_3mr
+    if scores is None:
+        return None
+    frame, key = _ranked(scores)
+    named = {"relevance", "redundancy", "relation"} & set(frame.columns)
+    terms = [t for t in ("relevance", "redundancy", "relation") if t in named]
+    axes = {t: _axis(frame[t].to_list(), 90) for t in terms}
+    rows = [
+        {
+            "name": str(r[key]),
+            "rank": i,
+            "value": r.get("value"),
+            "terms": [(r[t], bar(r[t], axes[t], t)) for t in terms],
+        }
+        for i, r in enumerate(frame.head(60).to_dicts(), start=1)
+    ]
+    return {"rows": rows, "terms": terms, "of": len(frame), "params": dict(scores.meta.params)}
+
+
+def interactions(run: Run) -> dict[str, Any] | None:
+    """Combinations that know more than their parts."""
+    scores = run.pairs
+    if scores is None or len(scores.frame) == 0:
+        return None
+    frame = scores.top(len(scores.frame)).frame if not scores.by else scores.frame
+    rows = frame.to_dicts()
+    synergistic = "synergy" in frame.columns
+    if synergistic:
+        rows.sort(key=lambda r: -(r["synergy"] if _known(r["synergy"]) else float("-inf")))
+    rows = rows[:25]
+    axis = _axis([r["value"] for r in rows], 120)
+    for row in rows:
+        row["names"] = [str(row[k]) for k in scores.keys if row.get(k) is not None]
+        row["bar"] = bar(row["value"], axis)
+    return {"rows": rows, "synergistic": synergistic, "of": len(frame), "unit": scores.meta.unit or ""}
+
+
+def quality(run: Run) -> dict[str, Any] | None:
+    """What is odd about the data."""
+    frame = run.audit
+    if frame is None:
+        return None
+    order = {"error": 0, "high": 0, "bad": 0, "warning": 1, "medium": 1, "warn": 1}
+    rows = sorted(frame.to_dicts(), key=lambda r: order.get(str(r.get("severity")), 2))
+    for row in rows:
+        row["css"] = ("bad", "warn", "mute")[order.get(str(row.get("severity")), 2)]
+    return {"rows": rows[:200], "of": len(rows)}
+
+
+def verification(run: Run) -> dict[str, Any] | None:
+    """Does the ranking hold up: the checks, and the curves of the ranking beside its foils."""
+    verdict = run.verdict
+    if verdict is None:
+        return None
+    css = {"holds": "good", "fails": "bad", "undecided": "warn", "not run": "mute"}
+    pictures = [p for name in dict.fromkeys(c.name for c in verdict) if (p := _curves_of(verdict, name))]
+    own = [c for c in verdict if not c.is_control]
+    foils = [c for c in verdict if c.is_control]
+    return {"overall": verdict.overall, "own": own, "foils": foils, "css": css, "pictures": pictures,
+            "settings": _flat(verdict.settings)}  # fmt: skip
+
+
+def _curves_of(verdict: Any, name: str) -> tuple[str, Markup] | None:
+    try:
+        stacked = verdict.curves(name)
+    except ValueError:  # numbers from different kinds of bench do not belong in one picture
+        return None
+    columns = stacked.columns
+    x_name = next((c for c in ("fraction", "kept", "k", "x") if c in columns), None)
+    y_name = next((c for c in ("performance", "value", "mean", "ranking", "y") if c in columns), None)
+    if not x_name or not y_name:
+        return None
+    lines: list[dict[str, Any]] = []
+    for (subject,), part in stacked.group_by("subject", maintain_order=True):
+        part = part.sort(x_name)
+        lines.append({"name": subject, "x": part[x_name].to_list(), "y": part[y_name].to_list()}
+                     | {k: part[k].to_list() for k in ("lo", "hi") if k in columns})  # fmt: skip
+    lines.sort(key=lambda line: line["name"] != "ranking")
+    for line in lines:
+        line["name"] = "this ranking" if line["name"] == "ranking" else line["name"]
+    first = stacked.filter(stacked["subject"] == "ranking").sort(x_name)
+    if "random" in columns and not any(line["name"] == "random" for line in lines):
+        lines.append({"name": "random order", "x": first[x_name].to_list(), "y": first["random"].to_list()})
+    unit = next((c.unit for c in verdict if c.name == name and c.unit), "") or "performance"
+    picture = curves(lines, x_name.replace("fraction", "share of columns"), unit)
+    return (name, picture) if picture else None
+
+
+def plan(run: Run) -> dict[str, Any] | None:
+    """How the source was read."""
+    found = run.plan
+    if not found:
+        return None
+    columns = [c for c in found.get("columns", []) if isinstance(c, Mapping)]
+    facts = {k: v for k, v in found.items() if isinstance(v, str | int | float) and k not in ("digest",)}
+    labels = [label for label in found.get("labels", []) if isinstance(label, Mapping)]
+    return {"facts": facts, "columns": columns[:MOST_ROWS], "labels": labels, "of": len(columns)}
+
+
+def repeat(run: Run) -> dict[str, Any] | None:
+    """How to do it again and get the same."""
+    meta = run.scores.meta if run.scores is not None else None
+    versions = {**run.versions, **(dict(meta.versions) if meta is not None else {})}
+    return {
+        "command_line": run.info.get("command_line") or f"salience {run.command}",
+        "seed": run.seed if run.seed is not None else (meta.seed if meta is not None else None),
+        "data": list(meta.data) if meta is not None else [],
+        "rows": meta.rows if meta is not None else None,
+        "versions": versions,
+        "options": _flat({k: v for k, v in run.options.items() if v not in (None, [], "", False)}),
+        "seconds": run.seconds,
+        "notes": list(run.notes)
+        + [w for w in (meta.warnings if meta is not None else ()) if w not in run.notes],
+    }
+
+
+SECTIONS = (
+    Section("summary", "In short", summary),
+    Section("ranking", "The ranking", ranking),
+    Section("cardinality", "Signal and cardinality", cardinality),
+    Section("verification", "Does it hold up?", verification),
+    Section("redundancy", "Who says the same", redundancy),
+    Section("order_3mr", "An order without repetition", order_3mr),
+    Section("interactions", "Better together", interactions),
+    Section("quality", "The data itself", quality),
+    Section("plan", "How it was read", plan),
+    Section("repeat", "How to repeat it", repeat),
+)
+
+
+def label_of(run: Run) -> str | None:
+    """The name of what was ranked for."""
+    target = run.options.get("target") or run.options.get("label")
+    if isinstance(target, list):
+        return ", ".join(map(str, target))
+    return str(target) if target else None
+
+
+def _ranked(scores: Any) -> tuple[Any, str]:
+    """The frame of a ranking, best first, and the column that names the item; of contexts, the first."""
+    where = {name: scores.frame[name][0] for name in scores.by} if len(scores.frame) else {}
+    frame = scores.frame[list(scores.order(**where))] if len(scores.frame) else scores.frame
+    return frame, scores.keys[0]
+
+
+def _axis(values: Sequence[Any], width: float) -> Axis:
+    known = [v for v in values if _known(v)]
+    low, high = min([0.0, *known]), max([0.0, *known])
+    # a single wild interval must not push the zero line into the middle of every bar
+    low = max(low, -0.25 * high) if high > 0 else low
+    return Axis(low, high if high > low else low + 1.0, 4, width - 8)
+
+
+def _known(value: Any) -> bool:
+    return value is not None and value == value and abs(value) != float("inf")
+
+
+def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (str(k), v if isinstance(v, str) else number(v) if isinstance(v, float) else str(v))
+        for k, v in values.items()
+    ]
