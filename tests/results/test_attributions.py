@@ -96,14 +96,14 @@ def test_they_survive_a_pickle_and_are_read_only(linear):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (dict(values=[1.0], items=["a"]), ValueError, r"\(n, items\)"),
-        (dict(values=[[1.0]], items=["a", "b"]), ValueError, "1 items, but 2 names"),
-        (dict(values=[[1.0, 2.0]], items=["a", "a"]), ValueError, "equal"),
-        (dict(values=[["x"]], items=["a"]), TypeError, "real numbers"),
-        (dict(values=[[1.0]], items=["a"], lo=[1.0]), ValueError, "lo must have the shape"),
-        (dict(values=[[1.0]], items=["a"], base=[1.0, 2.0]), ValueError, "base must spread"),
-        (dict(values=[[1.0]], items=["a"], outputs=["y"]), ValueError, "outputs names 1"),
-        (dict(values=[[1.0]], items=["a"], residual={"r": [1.0, 2.0]}), ValueError, "residual"),
+        ({"values": [1.0], "items": ["a"]}, ValueError, r"\(n, items\)"),
+        ({"values": [[1.0]], "items": ["a", "b"]}, ValueError, "1 items, but 2 names"),
+        ({"values": [[1.0, 2.0]], "items": ["a", "a"]}, ValueError, "equal"),
+        ({"values": [["x"]], "items": ["a"]}, TypeError, "real numbers"),
+        ({"values": [[1.0]], "items": ["a"], "lo": [1.0]}, ValueError, "lo must have the shape"),
+        ({"values": [[1.0]], "items": ["a"], "base": [1.0, 2.0]}, ValueError, "base must spread"),
+        ({"values": [[1.0]], "items": ["a"], "outputs": ["y"]}, ValueError, "outputs names 1"),
+        ({"values": [[1.0]], "items": ["a"], "residual": {"r": [1.0, 2.0]}}, ValueError, "residual"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, error, message):

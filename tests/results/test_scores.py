@@ -30,7 +30,7 @@ def heads():
     return Scores.from_matrix([[0.1, -0.9], [0.4, 0.2]], keys=("layer", "head"), item="head", better="abs")
 
 
-# ---- the ordering rule ----------------------------------------------------------------------------------------
+# ---- the ordering rule --------------------------------------------------------------------------------
 
 
 @given(st.lists(FINITE_OR_NAN, max_size=30), st.sampled_from(["high", "low", "abs"]))
@@ -88,7 +88,7 @@ def test_order_refuses_to_mix_contexts_and_says_how_to_name_one(per_class):
         per_class.order()
 
 
-# ---- selection ------------------------------------------------------------------------------------------------
+# ---- selection ----------------------------------------------------------------------------------------
 
 
 @given(st.lists(FINITE_OR_NAN, min_size=1, max_size=30), st.integers(1, 40))
@@ -157,7 +157,7 @@ def test_a_wrong_rule_is_refused(rule, message):
         Scores.from_values([1.0, 2.0]).select(**rule)
 
 
-# ---- the door -------------------------------------------------------------------------------------------------
+# ---- the door -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_no_items_are_no_error(frame):
     assert "0 columns" in repr(scores)
 
 
-# ---- making and reading ---------------------------------------------------------------------------------------
+# ---- making and reading -------------------------------------------------------------------------------
 
 
 def test_numpy_sees_the_values_in_frame_order():
