@@ -16,7 +16,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["Joint", "joint_counts", "pair_information"]
+from salience.measures.nulltable import NullTable
+
+__all__ = ["Joint", "expected_by_count", "joint_counts", "pair_information"]
 
 Ints: TypeAlias = NDArray[Any]  # int32 or int64
 Floats: TypeAlias = NDArray[np.float64]
@@ -109,6 +111,28 @@ def joint_counts(
     _over_threads(count, range(0, m, _CHUNK), threads)
     used = max(1, int((counts > 0).sum(axis=1).max()))
     return Joint(mi, counts[:, :used], multiplicity[:, :used])
+
+
+def expected_by_count(null_table: NullTable, counts: Ints) -> Floats:
+    """What a value with k rows contributes to the mutual information by chance, for every k in ``counts``.
+
+    Parameters
+    ----------
+    null_table : NullTable
+        Of the block's label.
+    counts : ndarray of int, any shape
+        Zeros are padding.
+
+    Returns
+    -------
+    ndarray of float64, shape (largest count + 1,)
+        Nats; 0 where the count does not occur. This is what `Joint.null` takes.
+    """
+    expected = np.zeros(int(counts.max(initial=0)) + 1)
+    present = np.flatnonzero(np.bincount(counts.ravel(), minlength=1)[1:]) + 1
+    if len(present):
+        expected[present] = null_table.expected(present)
+    return expected
 
 
 def pair_information(
