@@ -1,0 +1,435 @@
+"""Benches: what is it worth when only these items remain?
+
+A bench answers that question for any subset of its items, per evaluation unit (row, input, query), so that
+two subsets can always be compared unit by unit. Everything else in `verify` is written on top of it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from salience.parallel import pmap
+from salience.verify.estimators import named_estimator
+from salience.verify.fingerprints import fingerprint
+from salience.verify.losses import prior_losses, row_losses
+from salience.verify.sample import Sample
+
+Mask = NDArray[np.bool_]
+Units = NDArray[np.float64]
+REMEMBERED = 256  # subsets whose values are kept: the full and the empty set are asked for by every check
+
+
+@runtime_checkable
+class Bench(Protocol):
+    """What is it worth when only these items remain?
+
+    Attributes
+    ----------
+    items : sequence
+        The names of the items: plain for one key, tuples for several.
+    keys : tuple of str
+        What names an item, as in `Scores.keys`.
+    floor : float
+        The value when nothing is kept.
+    greater_is_better : bool
+    perfect : float or None
+        The value that cannot be bettered, where there is one.
+    how : {"refit", "hold"}
+        Whether something is fitted anew for every subset, or one model is held fixed.
+    data : frozenset of str
+        Fingerprints of the data it evaluates on.
+    """
+
+    items: Sequence[Any]
+    keys: tuple[str, ...]
+    greater_is_better: bool
+    perfect: float | None
+    how: str
+    data: frozenset[str]
+
+    @property
+    def floor(self) -> float: ...
+
+    def values(self, keep: Mask) -> Units:
+        """Values of subsets of the items: bool of shape (m, items) in, float of shape (m, units) out."""
+        ...
+
+
+@dataclass(eq=False)
+class SubsetBench:
+    """A `Bench` around a function of one subset; what the builders below return.
+
+    Parameters
+    ----------
+    items, keys, greater_is_better, perfect, how, data
+        See `Bench`.
+    evaluate : callable
+        From one subset, bool of shape (items,), to its values, float of shape (units,).
+    n_jobs : int
+        Threads over subsets.
+
+    Examples
+    --------
+    >>> bench = SubsetBench(("a", "b"), ("column",), lambda keep: keep @ np.array([[1.0], [2.0]]))
+    >>> bench.values(np.array([[True, False], [True, True]]))
+    array([[1.],
+           [3.]])
+    >>> bench.floor
+    0.0
+    """
+
+    items: Sequence[Any]
+    keys: tuple[str, ...]
+    evaluate: Callable[[Mask], Units]
+    greater_is_better: bool = True
+    perfect: float | None = None
+    how: str = "refit"
+    data: frozenset[str] = frozenset()
+    n_jobs: int = 1
+    _known: OrderedDict[bytes, Units] = field(default_factory=OrderedDict, repr=False)
+
+    @property
+    def floor(self) -> float:
+        """The mean value when nothing is kept."""
+        return float(self.values(np.zeros((1, len(self.items)), dtype=bool)).mean())
+
+    def values(self, keep: ArrayLike) -> Units:
+        """Values of subsets: bool of shape (m, items) in, float64 of shape (m, units) out.
+
+        Raises
+        ------
+        ValueError
+            If `keep` does not have one column per item.
+        """
+        masks = np.asarray(keep, dtype=bool)
+        if masks.ndim != 2 or masks.shape[1] != len(self.items):
+            raise ValueError(
+                f"keep has one row per subset and {len(self.items)} columns, got shape {masks.shape}"
+            )
+        wanted = {mask.tobytes(): mask for mask in masks}
+        new = [name for name in wanted if name not in self._known]
+        found = pmap(self.evaluate, [wanted[name] for name in new], n_jobs=self.n_jobs, threads=True)
+        for name, units in zip(new, found, strict=True):
+            self._known[name] = np.asarray(units, dtype=np.float64)
+        answer = np.stack([self._known[mask.tobytes()] for mask in masks])
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return answer
+
+
+def columns(
+    est: Any,
+    X: Any,
+    y: Any,
+    *,
+    split: tuple[NDArray[np.intp], NDArray[np.intp]] | None = None,
+    test: float = 0.3,
+    task: str = "auto",
+    seed: int = 0,
+    n_jobs: int = 1,
+) -> SubsetBench:
+    """The columns of a table: refit the estimator on the kept ones, evaluate it on rows held out.
+
+    Parameters
+    ----------
+    est : {"logistic", "forest", "lightgbm"} or estimator
+    X, y : frame or array of shape (rows, columns), and target
+        Or whatever else `Sample.of` takes.
+    split : pair of integer arrays, optional
+        Rows to fit on and rows to evaluate on. By default `test` of the rows, chosen at random, are held out.
+    test : float
+    task : {"auto", "classes", "numbers"}
+    seed : int
+        Of the split and of the estimator.
+    n_jobs : int
+        Threads over subsets.
+
+    Returns
+    -------
+    SubsetBench
+        Units are the held-out rows, values log-loss in nats (squared error for numbers). Its `data` are the
+        whole table and the held-out rows: a ranking made from the rows that are fitted on may be judged, one
+        made from all rows may not.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(200, 2))
+    >>> bench = columns("logistic", X, X[:, 0] > 0)
+    >>> losses = bench.values([[True, False], [False, True]]).mean(axis=1)
+    >>> bool(losses[0] < 0.2 < losses[1])
+    True
+    """
+    sample = Sample.of(X, y, task=task)
+    fit_rows, held_rows = split if split is not None else held_out(sample, test, seed)
+    train, held = sample.take(fit_rows), sample.take(held_rows)
+    estimator = named_estimator(est, sample.task, seed)
+
+    def evaluate(keep: Mask) -> Units:
+        names = [name for name, kept in zip(sample.items, keep, strict=True) if kept]
+        if not names:
+            return prior_losses(train, held, estimator)
+        model = named_estimator(estimator, sample.task).fit(train.select(names).X, train.target)
+        return row_losses(model, held.select(names))
+
+    return SubsetBench(
+        sample.items,
+        ("column",),
+        evaluate,
+        greater_is_better=False,
+        perfect=0.0,
+        data=frozenset({fingerprint(sample), fingerprint(held)}),
+        n_jobs=n_jobs,
+    )
+
+
+def hold_columns(
+    model: Any, X: Any, y: Any, fill: Any = "typical", *, seed: int = 0, n_jobs: int = 1
+) -> SubsetBench:
+    """The columns of a table for one fitted model: the others are overwritten, nothing is fitted.
+
+    Parameters
+    ----------
+    model : fitted estimator
+    X, y : frame or array of shape (rows, columns), and target
+        Rows the model was not fitted on.
+    fill : {"typical", "shuffle"} or mapping of column to value
+        What stands in a column that is not kept: the median or most frequent value, the values of other rows,
+        or a given one.
+    seed : int
+        Of the shuffles.
+    n_jobs : int
+
+    Returns
+    -------
+    SubsetBench
+        Units are rows, values as in `columns`; ``how`` is "hold".
+    """
+    sample = Sample.of(X, y)
+    filled = _filled(sample, fill, seed)
+
+    def evaluate(keep: Mask) -> Units:
+        gone = [name for name, kept in zip(sample.items, keep, strict=True) if not kept]
+        return row_losses(
+            model, sample.with_columns({name: filled[name] for name in gone}) if gone else sample
+        )
+
+    return SubsetBench(
+        sample.items,
+        ("column",),
+        evaluate,
+        greater_is_better=False,
+        perfect=0.0,
+        how="hold",
+        data=frozenset({fingerprint(sample)}),
+        n_jobs=n_jobs,
+    )
+
+
+def rows(
+    est: Any, train: Any, test: Any, *, task: str = "auto", seed: int = 0, n_jobs: int = 1
+) -> SubsetBench:
+    """The rows of a training set: refit on the kept ones, evaluate on the test rows.
+
+    Parameters
+    ----------
+    est : {"logistic", "forest", "lightgbm"} or estimator
+    train, test : pairs (X, y), or what else `Sample.of` takes
+    task : {"auto", "classes", "numbers"}
+    seed, n_jobs : int
+
+    Returns
+    -------
+    SubsetBench
+        Items are 0 ... rows - 1 of the training set under the key "row"; units are the test rows.
+    """
+    fit, held = Sample.of(train, task=task), Sample.of(test, task=task)
+    estimator = named_estimator(est, fit.task, seed)
+
+    def evaluate(keep: Mask) -> Units:
+        kept = fit.take(np.flatnonzero(keep))
+        if not len(kept):
+            return prior_losses(fit, held, estimator)
+        if fit.task == "classes" and len(np.unique(kept.target.astype(str))) == 1:
+            return prior_losses(kept, held, estimator)  # one class left: no classifier can be fitted
+        return row_losses(named_estimator(estimator, fit.task).fit(kept.X, kept.target), held)
+
+    return SubsetBench(
+        tuple(range(len(fit))),
+        ("row",),
+        evaluate,
+        greater_is_better=False,
+        perfect=0.0,
+        data=frozenset({fingerprint(held)}),
+        n_jobs=n_jobs,
+    )
+
+
+def parts(
+    f: Callable[[NDArray[Any]], ArrayLike],
+    u: ArrayLike,
+    baseline: ArrayLike = 0.0,
+    *,
+    items: Sequence[Any] | None = None,
+    keys: tuple[str, ...] = ("part",),
+    data: frozenset[str] = frozenset(),
+) -> SubsetBench:
+    """The parts of a black box: concepts, heads, neurons, tokens, patches; the others are set to a baseline.
+
+    Parameters
+    ----------
+    f : callable
+        From inputs of the shape of `u` to one number per input, shape (n,): the greater, the better (the
+        logit of the right class, say).
+    u : array-like of shape (n, items, ...)
+        What flows through the parts for each input.
+    baseline : array-like that broadcasts to the shape of `u`
+    items : sequence, optional
+        Names of the parts; by default 0, 1, ...
+    keys : tuple of str
+    data : frozenset of str
+        Fingerprints of the inputs.
+
+    Returns
+    -------
+    SubsetBench
+        Units are the inputs; ``how`` is "hold".
+
+    Examples
+    --------
+    >>> bench = parts(lambda u: u @ np.array([1.0, 0.0]), np.ones((3, 2)))
+    >>> bench.values([[True, False], [False, True]]).mean(axis=1)
+    array([1., 0.])
+    """
+    inputs = np.asarray(u)
+    if inputs.ndim < 2 or 0 in inputs.shape[:2]:
+        raise ValueError(f"u has shape (inputs, parts, ...) with at least one of each, got {inputs.shape}")
+    named = tuple(items) if items is not None else tuple(range(inputs.shape[1]))
+    if len(named) != inputs.shape[1]:
+        raise ValueError(f"{len(named)} items are named, u has {inputs.shape[1]} parts")
+    filled = np.broadcast_to(np.asarray(baseline), inputs.shape)
+
+    def evaluate(keep: Mask) -> Units:
+        kept = keep.reshape((1, -1) + (1,) * (inputs.ndim - 2))
+        values = np.asarray(f(np.where(kept, inputs, filled)), dtype=np.float64)
+        if values.shape != (len(inputs),):
+            raise ValueError(f"f returns one number per input, shape ({len(inputs)},); got {values.shape}")
+        return values
+
+    return SubsetBench(named, keys, evaluate, how="hold", data=data)
+
+
+def configurations(
+    measured: ArrayLike | Mapping[Any, ArrayLike],
+    *,
+    items: Sequence[Any] | None = None,
+    keys: tuple[str, ...] = ("configuration",),
+    greater_is_better: bool = True,
+    data: frozenset[str] = frozenset(),
+) -> SubsetBench:
+    """Configurations that were all measured: of those that remain one takes the best, without any it takes
+    the worst.
+
+    Parameters
+    ----------
+    measured : array-like of shape (configurations, units), or mapping of configuration to array of shape
+    (units,)
+        Recall per query, say.
+    items : sequence, optional
+        Names of the configurations.
+    keys : tuple of str
+    greater_is_better : bool
+    data : frozenset of str
+
+    Returns
+    -------
+    SubsetBench
+        The values of a subset are those of its configuration that is best on average.
+    """
+    if isinstance(measured, Mapping):
+        items = tuple(measured)
+        measured = [np.asarray(values) for values in measured.values()]
+    table = np.asarray(measured, dtype=np.float64)
+    if table.ndim != 2 or 0 in table.shape or not np.isfinite(table).all():
+        raise ValueError(
+            f"measured has shape (configurations, units) and finite numbers; got shape {table.shape}"
+        )
+    worth = table.mean(axis=1) * (1 if greater_is_better else -1)
+
+    def evaluate(keep: Mask) -> Units:
+        return table[np.argmax(np.where(keep, worth, -np.inf))] if keep.any() else table[np.argmin(worth)]
+
+    named = tuple(items) if items is not None else tuple(range(len(table)))
+    return SubsetBench(named, keys, evaluate, greater_is_better=greater_is_better, how="hold", data=data)
+
+
+def held_out(sample: Sample, test: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows to fit on and rows to evaluate on, at random, classes in equal shares where each has two rows.
+
+    Raises
+    ------
+    ValueError
+        If a part would be empty.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if not 0 < test < 1 or len(sample) < 4:
+        raise ValueError(
+            f"a share in (0, 1) of at least 4 rows can be held out; got test={test}, {len(sample)} rows"
+        )
+    strata = None
+    if sample.task == "classes":
+        codes, classes = sample.codes()
+        held = min(int(np.ceil(test * len(sample))), len(sample) - int(np.ceil(test * len(sample))))
+        strata = codes if np.bincount(codes).min() >= 2 and held >= len(classes) else None
+    fit, evaluate = train_test_split(
+        np.arange(len(sample)), test_size=test, random_state=seed, stratify=strata
+    )
+    return np.sort(fit), np.sort(evaluate)
+
+
+def _filled(sample: Sample, fill: Any, seed: int) -> dict[str, Any]:
+    if isinstance(fill, Mapping):
+        missing = [name for name in sample.items if name not in fill]
+        if missing:
+            raise ValueError(f"fill names no value for {', '.join(missing[:5])}")
+        return {name: _constant(sample.frame[name], fill[name]) for name in sample.items}
+    if fill not in FILLS:
+        raise ValueError(
+            f"fill is {', '.join(map(repr, FILLS))} or a mapping of column to value, got {fill!r}"
+        )
+    rng = np.random.default_rng(seed)
+    return {name: FILLS[fill](sample.frame[name], rng) for name in sample.items}
+
+
+def _typical(column: nw.Series[Any], rng: np.random.Generator) -> Any:
+    """The middle number that is there (not the mean of two: whole numbers stay whole), or the most frequent
+    value."""
+    values = pl.Series(column.name, column.to_arrow()).drop_nulls().sort()
+    if not len(values):
+        return column
+    return _constant(
+        column, values[len(values) // 2] if values.dtype.is_numeric() else values.mode().sort()[0]
+    )
+
+
+def _shuffled(column: nw.Series[Any], rng: np.random.Generator) -> Any:
+    return nw.maybe_reset_index(column[rng.permutation(len(column))])
+
+
+def _constant(column: nw.Series[Any], value: Any) -> Any:
+    return nw.new_series(column.name, [value] * len(column), backend=column.implementation)
+
+
+FILLS: dict[str, Callable[[nw.Series[Any], np.random.Generator], Any]] = {
+    "typical": _typical,
+    "shuffle": _shuffled,
+}

@@ -1,0 +1,337 @@
+"""Does keeping the top keep the performance, and does deleting it hurt - more than chance would have it?
+
+A ranking is held against random rankings on the same bench and the same units. Both are measured in shares of
+what all items together gain over none, averaged over the sizes of the top. The claim is that the ranking does
+better than the best 5 % of random rankings do; so one lucky ranking in twenty passes, and a random one
+otherwise fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from salience.results.scores import Scores
+from salience.verify.bench import Bench
+from salience.verify.check import RANKING, Check
+from salience.verify.fingerprints import refuse_same_data
+from salience.verify.intervals import mean_interval
+
+Order = NDArray[np.intp]  # positions in bench.items, best first
+FRACTIONS = (0.1, 0.25, 0.5)
+# How the top of a ranking becomes the items that are kept.
+MODES: dict[str, Callable[[NDArray[np.bool_]], NDArray[np.bool_]]] = {
+    "retention": lambda top: top,
+    "insertion": lambda top: top,
+    "deletion": np.logical_not,
+}
+
+
+def retention(
+    scores: Scores,
+    bench: Bench,
+    fractions: Sequence[float] = FRACTIONS,
+    *,
+    random: int = 20,
+    threshold: float = 0.0,
+    quantile: float = 0.95,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Check:
+    """Does keeping only the top of the ranking keep the performance, better than random rankings do?
+
+    Parameters
+    ----------
+    scores : Scores
+        One ranking, made from other data than the bench evaluates on.
+    bench : Bench
+    fractions : sequence of float in (0, 1)
+        Shares of the items that are kept.
+    random : int
+        Number of random rankings, at least 5.
+    threshold : float
+        By how much of the full gain the ranking must exceed the `quantile` of the random ones.
+    quantile, level : float
+        Of the random rankings; of the interval.
+    seed : int
+
+    Returns
+    -------
+    Check
+        `statistic` is the share of the full gain that the top keeps, averaged over `fractions`, minus the
+        quantile of the same for random rankings; its interval is a bootstrap over units, paired. Not run when
+        all items together are no better than none.
+
+    Raises
+    ------
+    ValueError
+        If the scores were made from the data of the bench, or a fraction is not in (0, 1).
+    """
+    sizes = sizes_of(fractions, len(bench.items))
+    return _against_random("retention", scores, bench, sizes, random, threshold, quantile, level, seed)
+
+
+def curve(
+    scores: Scores,
+    bench: Bench,
+    mode: str = "delete",
+    *,
+    steps: int = 10,
+    random: int = 20,
+    threshold: float = 0.0,
+    quantile: float = 0.95,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Check:
+    """Does the performance fall (rise) faster than by chance when the items are deleted (inserted), best
+    first?
+
+    Parameters
+    ----------
+    scores, bench, random, threshold, quantile, level, seed
+        See `retention`.
+    mode : {"delete", "insert"}
+    steps : int
+        Points of the curve, evenly spread over the sizes.
+
+    Returns
+    -------
+    Check
+        `statistic` is the mean over the curve of the share of the full gain that is lost (kept), minus the
+        quantile of the same for random rankings.
+    """
+    names = {"delete": "deletion", "insert": "insertion"}
+    if mode not in names:
+        raise ValueError(f"mode is 'delete' or 'insert', got {mode!r}")
+    sizes = sizes_of(np.arange(1, steps + 1) / (steps + 1), len(bench.items))
+    return _against_random(names[mode], scores, bench, sizes, random, threshold, quantile, level, seed)
+
+
+def _against_random(
+    name: str,
+    scores: Scores,
+    bench: Bench,
+    sizes: tuple[int, ...],
+    random: int,
+    threshold: float,
+    quantile: float,
+    level: float,
+    seed: int,
+) -> Check:
+    refuse_same_data(scores.meta.data, bench.data)
+    if random < 5:
+        raise ValueError(
+            f"a quantile of random rankings needs at least 5 of them (20 are usual), got random={random}"
+        )
+    order = ranked(scores, bench)
+    if not sizes:
+        return Check.not_run(
+            name, f"the bench has {len(bench.items)} items: there is no top to speak of", how=bench.how
+        )
+    draws = random_orders(len(bench.items), random, seed)
+    measured = gains(bench, [order, *draws], sizes, name)
+    rule = Rule(threshold, quantile, level, seed)
+    return judge_gains(name, measured.select([0]), measured.select(range(1, random + 1)), rule, how=bench.how)
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What rankings gain on a bench (or lose, when their top is deleted), unit by unit.
+
+    Parameters
+    ----------
+    by_size : ndarray of shape (rankings, sizes, units)
+        In the unit of the bench, greater is better.
+    full : ndarray of shape (units,)
+        What all items gain over none.
+    sizes : tuple of int
+        How many items the top holds.
+    items : int
+    groups : ndarray of int, shape (units,), or None
+        The split a unit belongs to, where there are several.
+    """
+
+    by_size: NDArray[np.float64]
+    full: NDArray[np.float64]
+    sizes: tuple[int, ...]
+    items: int
+    groups: NDArray[np.intp] | None = None
+
+    def select(self, rankings: Sequence[int]) -> Gains:
+        """The same for some of the rankings."""
+        return Gains(self.by_size[list(rankings)], self.full, self.sizes, self.items, self.groups)
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """Mean over sizes, shape (rankings, units)."""
+        return np.asarray(self.by_size.mean(axis=1))
+
+    @classmethod
+    def stacked(cls, splits: Sequence[Gains]) -> Gains:
+        """The units of several splits side by side."""
+        groups = np.repeat(np.arange(len(splits)), [len(split.full) for split in splits])
+        by_size = np.concatenate([split.by_size for split in splits], axis=2)
+        full = np.concatenate([split.full for split in splits])
+        return cls(by_size, full, splits[0].sizes, splits[0].items, groups)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is fixed before the run.
+
+    Parameters
+    ----------
+    threshold : float
+        Share of the full gain by which the quantile of the random rankings must be exceeded.
+    quantile, level : float
+    seed : int
+    """
+
+    threshold: float = 0.0
+    quantile: float = 0.95
+    level: float = 0.95
+    seed: int = 0
+
+
+def gains(bench: Bench, orders: Sequence[Order], sizes: tuple[int, ...], mode: str) -> Gains:
+    """Evaluate the tops of some rankings on a bench; `mode` is "retention", "insertion" or "deletion"."""
+    items = len(bench.items)
+    tops = np.zeros((len(orders), len(sizes), items), dtype=bool)
+    for ranking, order in enumerate(orders):
+        for place, size in enumerate(sizes):
+            tops[ranking, place, order[:size]] = True
+    ends = np.stack([np.zeros(items, dtype=bool), np.ones(items, dtype=bool)])
+    sign = 1.0 if bench.greater_is_better else -1.0
+    values = sign * bench.values(np.concatenate([ends, MODES[mode](tops.reshape(-1, items))]))
+    nothing, everything, rest = values[0], values[1], values[2:]
+    change = everything - rest if mode == "deletion" else rest - nothing
+    return Gains(change.reshape(len(orders), len(sizes), -1), everything - nothing, sizes, items)
+
+
+def judge_gains(
+    name: str, own: Gains, chance: Gains, rule: Rule, *, how: str, subject: str = RANKING
+) -> Check:
+    """Hold the mean of one or more rankings against random rankings on the same units.
+
+    Parameters
+    ----------
+    name : str
+    own : Gains
+        Of the subject; several rankings (the draws of the random control) are averaged.
+    chance : Gains
+        Of random rankings.
+    rule : Rule
+    how : {"refit", "hold"}
+    subject : str
+    """
+    described: dict[str, Any] = {"how": how, "subject": subject, "unit": "share of the full gain"}
+    full = mean_interval(own.full, own.groups, rule.level, rule.seed)
+    if not full.lo > 0:
+        why = (
+            f"all {own.items} items together are not better than none (gain {full.mean:.3g}, interval from "
+            f"{full.lo:.3g}): no subset can be told from another with this estimator on these data"
+        )
+        return Check.not_run(name, why, **described)
+    scale = full.mean
+    units, random = own.units.mean(axis=0) / scale, chance.units / scale
+    bar = _quantile_units(random, rule.quantile)
+    interval = mean_interval(units - bar, own.groups, rule.level, rule.seed)
+    verb = "costs" if name == "deletion" else "keeps"
+    why = (
+        f"{'deleting' if name == 'deletion' else 'keeping'} the top {_listed(own.sizes)} of {own.items} "
+        f"{verb} "
+        f"{units.mean():.0%} of the full gain; random rankings {random.mean():.0%}, "
+        f"the best {1 - rule.quantile:.0%} of them {bar.mean():.0%}"
+    )
+    shares, chances = own.by_size.mean(axis=(0, 2)) / scale, chance.by_size.mean(axis=2) / scale
+    frame = pl.DataFrame(
+        {
+            "size": own.sizes,
+            "share": shares,
+            "random": chances.mean(axis=0),
+            "random_lo": np.quantile(chances, 1 - rule.quantile, axis=0),
+            "random_hi": np.quantile(chances, rule.quantile, axis=0),
+        }
+    )
+    settings = {"sizes": list(own.sizes), "random": len(random), "quantile": rule.quantile}
+    return Check.judged(
+        name,
+        statistic=interval.mean,
+        lo=interval.lo,
+        hi=interval.hi,
+        threshold=rule.threshold,
+        reference=float(random.mean() - bar.mean()),
+        why=why,
+        curve=frame,
+        settings=settings | {"level": rule.level, "seed": rule.seed, "full gain": scale},
+        **described,
+    )
+
+
+def ranked(scores: Scores, bench: Bench) -> Order:
+    """Positions in ``bench.items``, best first; items without a score come last, in the order of the bench.
+
+    Raises
+    ------
+    ValueError
+        If scores and bench are about different items, or the scores hold several rankings.
+    """
+    if tuple(scores.keys) != tuple(bench.keys):
+        raise ValueError(
+            f"the scores name their items by {scores.keys}, the bench by {tuple(bench.keys)}: roll the "
+            f"scores up "
+            "(scores.rollup) or build the bench with the same keys"
+        )
+    place = {item: position for position, item in enumerate(bench.items)}
+    named = scores.items
+    order = [place[named[row]] for row in scores.order().tolist() if named[row] in place]
+    if not order:
+        raise ValueError(
+            f"no scored item is on the bench; scored are {named[:3]}..., the bench has "
+            f"{list(bench.items)[:3]}..."
+        )
+    scored = set(order)
+    return np.array(
+        [*order, *(position for position in range(len(place)) if position not in scored)], dtype=np.intp
+    )
+
+
+def random_orders(items: int, draws: int, seed: int) -> list[Order]:
+    """Random rankings, the same for the same seed."""
+    rng = np.random.default_rng((seed, items, 0))
+    return [rng.permutation(items) for _ in range(draws)]
+
+
+def sizes_of(fractions: Sequence[float] | NDArray[np.float64], items: int) -> tuple[int, ...]:
+    """How many items the fractions are: at least one, never all, each number once.
+
+    Examples
+    --------
+    >>> sizes_of((0.1, 0.25, 0.5), 8)
+    (1, 2, 4)
+    """
+    wrong = [fraction for fraction in fractions if not 0 < fraction < 1]
+    if wrong:
+        raise ValueError(
+            f"fractions lie strictly between 0 and 1, got {wrong}: all items and none are known anyway"
+        )
+    sizes = {max(1, round(float(fraction) * items)) for fraction in fractions}
+    return tuple(sorted(size for size in sizes if size < items))
+
+
+def _quantile_units(draws: NDArray[np.float64], quantile: float) -> NDArray[np.float64]:
+    """The units of the random ranking at a quantile, between two draws where it falls between them."""
+    place = quantile * (len(draws) - 1)
+    low, high = int(np.floor(place)), int(np.ceil(place))
+    by_mean = np.argsort(draws.mean(axis=1), kind="stable")
+    share = place - low
+    return np.asarray((1 - share) * draws[by_mean[low]] + share * draws[by_mean[high]])
+
+
+def _listed(sizes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, sizes)) if len(sizes) <= 4 else f"{sizes[0]} to {sizes[-1]}"

@@ -1,0 +1,214 @@
+"""Columns of any type as the numbers an estimator takes: one encoder for linear models, one for trees."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.preprocessing import TargetEncoder
+from sklearn.utils.validation import check_is_fitted
+
+from salience.data.hashing import combine, hash_value, identities
+
+MISSING_TEXT = (
+    "\0missing"  # no text of the data can be this: a value of its own, because being missing tells something
+)
+
+
+class SparseColumns(TransformerMixin, BaseEstimator):
+    """Standardised numbers, one-hot values, and hashed values where a column has too many of them.
+
+    Parameters
+    ----------
+    one_hot : int, default 256
+        A text column with at most this many distinct values gets a coordinate per value.
+    slots : int, default 2**18
+        Coordinates that all other text columns share, chosen by the identity of column and value; a power of
+        two.
+
+    Attributes
+    ----------
+    numbers_ : dict of str to (mean, scale)
+    values_ : dict of str to list of str, or None where the column is hashed
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> X = pl.DataFrame({"age": [20.0, None, 40.0], "city": ["Ljubljana", "Koper", "Koper"]})
+    >>> SparseColumns().fit_transform(X).toarray().round(2)
+    array([[-1.,  0.,  0.,  1.],
+           [ 0.,  1.,  1.,  0.],
+           [ 1.,  0.,  1.,  0.]])
+    """
+
+    def __init__(self, one_hot: int = 256, slots: int = 2**18) -> None:
+        self.one_hot = one_hot
+        self.slots = slots
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn means, scales and values; `y` is not looked at."""
+        if self.slots < 2 or self.slots & (self.slots - 1):
+            raise ValueError(f"slots must be a power of two, got {self.slots}")
+        numbers, texts = split_columns(X)
+        self.numbers_: dict[str, tuple[float, float]] = {}
+        for name, values in numbers.items():
+            there = values[~np.isnan(values)]
+            scale = float(there.std()) if len(there) else 0.0
+            self.numbers_[name] = (float(there.mean()) if len(there) else 0.0, scale or 1.0)
+        distinct = {name: sorted(values.unique().to_list()) for name, values in texts.items()}
+        self.values_ = {
+            name: found if len(found) <= self.one_hot else None for name, found in distinct.items()
+        }
+        self.n_features_in_ = len(numbers) + len(texts)
+        return self
+
+    def transform(self, X: Any) -> sparse.csr_array:
+        """The encoded rows, a sparse matrix of float64; values that were not seen are all zeros or hashed."""
+        check_is_fitted(self)
+        numbers, texts = split_columns(X)
+        blocks: list[Any] = []
+        for name, values in numbers.items():
+            mean, scale = self.numbers_[name]
+            gone = np.isnan(values)
+            blocks.append(np.column_stack([np.where(gone, 0.0, (values - mean) / scale), gone]))
+        parts = [sparse.csr_array(np.column_stack(blocks))] if blocks else []
+        hashed: list[NDArray[np.int64]] = []
+        for name, column in texts.items():
+            known = self.values_[name]
+            if known is None:
+                hashed.append(self._slots_of(name, column))
+            else:
+                parts.append(_one_hot(column, known))
+        if hashed:
+            parts.append(_indicators(np.column_stack(hashed), self.slots))
+        return sparse.csr_array(sparse.hstack(parts, format="csr"))
+
+    def _slots_of(self, name: str, column: pl.Series) -> NDArray[np.int64]:
+        hashes, _ = identities(column.to_arrow(), "text", ())
+        return (combine(hash_value(name, "text"), hashes) & np.uint64(self.slots - 1)).astype(np.int64)
+
+
+class DenseColumns(TransformerMixin, BaseEstimator):
+    """Numbers as they are, texts as the mean target of their value, learned out of fold; for trees.
+
+    A tree needs no scaling and takes missing numbers. A text column of any cardinality becomes one column
+    (one per class when there are more than two) by scikit-learn's `TargetEncoder`, whose ``fit_transform``
+    encodes every training row from the other folds, so that an identifier does not leak the target. A target
+    of more than `most_classes` classes is too wide for that: values are then numbered by their frequency.
+
+    Parameters
+    ----------
+    most_classes : int, default 10
+    random_state : int, default 0
+        Of the folds.
+
+    Attributes
+    ----------
+    names_ : tuple of str
+        The text columns.
+    encoder_ : TargetEncoder or None
+    codes_ : dict of str to dict of str to int
+        Value to code, where values are numbered.
+    """
+
+    def __init__(self, most_classes: int = 10, random_state: int = 0) -> None:
+        self.most_classes = most_classes
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Learn the encoding; see `fit_transform` for the training rows themselves."""
+        self.fit_transform(X, y)
+        return self
+
+    def fit_transform(self, X: Any, y: Any, **fit_params: Any) -> NDArray[np.float64]:
+        """Learn the encoding and return the training rows, each encoded without its own target."""
+        numbers, texts = split_columns(X)
+        y = np.asarray(y)
+        self.n_features_in_ = len(numbers) + len(texts)
+        self.names_ = tuple(texts)
+        self.codes_: dict[str, dict[str, int]] = {}
+        self.encoder_: TargetEncoder | None = None
+        if not texts:
+            return _dense(numbers, None)
+        few = y.dtype.kind == "f" or len(np.unique(y.astype(str))) <= self.most_classes
+        if not few:
+            for name, values in texts.items():
+                ordered = values.value_counts(sort=True)[values.name].to_list()
+                self.codes_[name] = {value: code for code, value in enumerate(ordered)}
+            return _dense(numbers, self._coded(texts))
+        self.encoder_ = TargetEncoder(random_state=self.random_state)
+        return _dense(numbers, self.encoder_.fit_transform(_objects(texts), y))
+
+    def transform(self, X: Any) -> NDArray[np.float64]:
+        """The encoded rows, shape (rows, columns); NaN where a number is missing."""
+        check_is_fitted(self, "names_")
+        numbers, texts = split_columns(X)
+        if self.encoder_ is not None:
+            return _dense(numbers, self.encoder_.transform(_objects(texts)))
+        return _dense(numbers, self._coded(texts) if texts else None)
+
+    def _coded(self, texts: dict[str, pl.Series]) -> NDArray[np.float64]:
+        columns = [
+            [self.codes_[name].get(value, -1) for value in texts[name].to_list()] for name in self.names_
+        ]
+        return np.array(columns, dtype=np.float64).T
+
+
+def split_columns(X: Any) -> tuple[dict[str, NDArray[np.float64]], dict[str, pl.Series]]:
+    """The columns of a frame as numbers (NaN is missing) and as texts (a value of its own is missing).
+
+    Booleans and times count as numbers.
+
+    Raises
+    ------
+    ValueError
+        If a column holds lists, structures or mixed objects; the message names it.
+    """
+    frame = X if isinstance(X, nw.DataFrame) else nw.from_native(X, eager_only=True)
+    numbers: dict[str, NDArray[np.float64]] = {}
+    texts: dict[str, pl.Series] = {}
+    for name in frame.columns:
+        try:
+            column = pl.Series(name, frame[name].to_arrow())
+        except Exception as error:  # pyarrow raises several types for values of mixed type
+            raise ValueError(
+                f"column {name!r} mixes types ({error}); give it one, for instance text"
+            ) from error
+        if column.dtype.is_nested():
+            raise ValueError(
+                f"column {name!r} holds {column.dtype}: an estimator needs one value per row; expand it"
+            )
+        if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
+            numbers[name] = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        elif column.dtype.is_temporal():
+            numbers[name] = column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy()
+        else:
+            texts[name] = column.cast(pl.String).fill_null(MISSING_TEXT)
+    return numbers, texts
+
+
+def _one_hot(column: pl.Series, known: list[str]) -> sparse.csr_array:
+    codes = column.cast(pl.Enum(known), strict=False).to_physical().cast(pl.Int64).fill_null(-1).to_numpy()
+    return _indicators(codes[:, None], len(known))
+
+
+def _indicators(codes: NDArray[np.int64], width: int) -> sparse.csr_array:
+    """Ones at the given coordinates, shape (rows, width); a coordinate of -1 is left out."""
+    rows, columns = np.nonzero(codes >= 0)
+    ones = np.ones(len(rows))
+    return sparse.csr_array((ones, (rows, codes[rows, columns])), shape=(len(codes), width))
+
+
+def _objects(texts: dict[str, pl.Series]) -> NDArray[Any]:
+    return np.column_stack([values.to_numpy().astype(object) for values in texts.values()])
+
+
+def _dense(numbers: dict[str, NDArray[np.float64]], rest: NDArray[Any] | None) -> NDArray[np.float64]:
+    own = np.column_stack(list(numbers.values())) if numbers else None
+    both = [np.asarray(block, dtype=np.float64) for block in (own, rest) if block is not None]
+    return np.hstack(both)

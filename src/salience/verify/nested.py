@@ -1,0 +1,384 @@
+"""`verify`: does a ranking hold up on rows that did not make it?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from salience.results.scores import Scores
+from salience.verify.bench import Bench, columns
+from salience.verify.check import RANKING, Check
+from salience.verify.checks.invariance import invariance
+from salience.verify.checks.leakage import leak
+from salience.verify.checks.performance import (
+    FRACTIONS,
+    Gains,
+    Order,
+    Rule,
+    curve,
+    gains,
+    judge_gains,
+    random_orders,
+    ranked,
+    retention,
+    sizes_of,
+)
+from salience.verify.checks.planted import controls
+from salience.verify.checks.relations import agreement, covariates_of, nuisance
+from salience.verify.checks.stability import stability
+from salience.verify.fitting import fit_scores
+from salience.verify.sample import Sample
+from salience.verify.verdict import Verdict, report
+
+Progress = Callable[[int, int], None]
+# What stands in the place of the ranking in every split, and has to fail.
+CONTROLS = ("random", "reversed", "permuted target")
+
+
+def verify(method: Any, data: Any, **settings: Any) -> Verdict:
+    """Does a ranking hold up?
+
+    ``verify(scores, bench)`` judges one ranking on a bench that evaluates on other data than made it (see
+    `verify_scores`). ``verify(method, data)`` makes the ranking anew inside each split of the data, on its
+    training rows only, and judges it on the rows held out (see `verify_method`).
+
+    Parameters
+    ----------
+    method : Scores, callable (frame, label) -> Scores, or estimator with `scores_`
+    data : Bench, or pair (X, y), (frame, "target column"), or Sample
+    **settings
+        Of `verify_scores` or `verify_method`.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If a ranking is to be judged on the data that made it.
+    """
+    if isinstance(method, Scores):
+        if not isinstance(data, Bench):
+            raise TypeError(
+                "scores are judged on a bench (salience.verify.columns(est, X, y), ...), made of rows the "
+                "scores have "
+                f"not seen; got {type(data).__name__}. To refit a method inside splits, give the method, "
+                f"not its scores"
+            )
+        return verify_scores(method, data, **settings)
+    return verify_method(method, data, **settings)
+
+
+def verify_scores(
+    scores: Scores,
+    bench: Bench,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    random: int = 20,
+    thresholds: Mapping[str, float] | None = None,
+    other: Scores | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Verdict:
+    """Judge one ranking on a bench that evaluates on data it was not made from.
+
+    Parameters
+    ----------
+    scores : Scores
+    bench : Bench
+    fractions : sequence of float
+        Sizes of the top, as shares of the items.
+    random : int
+        Random rankings to compare with.
+    thresholds : mapping of check to float, optional
+        "retention", "deletion", "stability", "agreement", "leak"; the defaults are in `THRESHOLDS`.
+    other : Scores, optional
+        Of another method, for the agreement.
+    level : float
+    seed : int
+
+    Raises
+    ------
+    ValueError
+        If the bench evaluates on the data the scores were made from.
+    """
+    limits = _limits(thresholds)
+    shared: dict[str, Any] = {"level": level, "seed": seed}
+    chance: dict[str, Any] = {"random": random, **shared}
+    rows: list[Check] = [
+        retention(scores, bench, fractions, threshold=limits["retention"], **chance),
+        curve(scores, bench, "delete", threshold=limits["deletion"], **chance),
+        leak(scores, bench, threshold=limits["leak"], **shared),
+        stability(scores, threshold=limits["stability"], level=level),
+        _agreement(scores, other, limits["agreement"], level),
+        Check.not_run("controls", "needs the method and its data, not only its scores: verify(method, data)"),
+        Check.not_run(
+            "invariance", "needs the method and its data, not only its scores: verify(method, data)"
+        ),
+        Check.not_run("nuisance", "needs covariates of the items: nuisance(scores, covariates)"),
+        _no_fidelity(),
+    ]
+    fixed = {"fractions": list(fractions), "random": random, "thresholds": dict(limits), **shared}
+    return report(rows, bench=bench.how, method=scores.meta.method, **fixed)
+
+
+def verify_method(
+    method: Any,
+    data: Any,
+    *,
+    estimator: Any = "logistic",
+    splits: int = 5,
+    fractions: Sequence[float] = FRACTIONS,
+    random: int = 20,
+    thresholds: Mapping[str, float] | None = None,
+    planted: Sequence[str] = ("permuted target", "shuffled copy", "duplicate", "label copy"),
+    under: Sequence[str] = ("row_order", "item_order", "relabel", "rescale", "n_jobs"),
+    other: Any = None,
+    task: str = "auto",
+    level: float = 0.95,
+    seed: int = 0,
+    n_jobs: int = 1,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Make the ranking anew inside each split and judge it on the rows held out.
+
+    In each of the `splits` folds the method ranks the columns on the training rows only; the estimator is
+    refitted on the top columns, and on what is left without them, with the same rows; the held-out rows say
+    what that is worth. The same is done with random rankings, with the reversed ranking, and with the ranking
+    that the method makes from a permuted target: these have to fail, and stand beside the real one. Intervals
+    are over rows and splits, paired.
+
+    Parameters
+    ----------
+    method : callable (frame, label) -> Scores, or estimator with `scores_`
+    data : pair (X, y), (frame, "target column"), or Sample
+    estimator : {"logistic", "forest", "lightgbm"} or estimator
+    splits : int, at least 2
+    fractions : sequence of float in (0, 1)
+        Sizes of the top, as shares of the columns.
+    random : int
+        Random rankings, at least 20; the same in every split.
+    thresholds : mapping of check to float, optional
+        The defaults are in `THRESHOLDS`.
+    planted, under : sequence of str
+        Kinds of `controls` and `invariance`; empty to leave them out.
+    other : method, optional
+        Another method, for the agreement.
+    task : {"auto", "classes", "numbers"}
+    level : float
+    seed : int
+    n_jobs : int
+        Threads over subsets of columns.
+    progress : callable, optional
+        ``progress(done, total)`` after each split and each further check.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows, classes or random rankings.
+    """
+    started = time.perf_counter()
+    if random < 20:
+        raise ValueError(f"the nested form compares with at least 20 random rankings, got random={random}")
+    limits = _limits(thresholds)
+    sample = Sample.of(data, task=task)
+    steps = splits + 5
+    told = _teller(progress, steps)
+    folds = _folds(sample, splits, seed)
+    sizes = sizes_of(fractions, len(sample.items))
+    runs = [
+        _told(told, _judge_split, method, sample, fold, estimator, sizes, random, seed + number, seed, n_jobs)
+        for number, fold in enumerate(folds)
+    ]
+    scores = fit_scores(method, sample, seed=seed)
+    shared: dict[str, Any] = {"level": level, "seed": seed}
+    rows: list[Check] = []
+    for name in ("retention", "deletion"):
+        rule = Rule(limits[name], level=level, seed=seed)
+        rows += _beside_controls(name, [run.gains[name] for run in runs] if sizes else [], random, rule)
+    rows.append(_told(told, _leak_of, runs, limits["leak"], level, seed))
+    rows.append(
+        _told(told, stability, [run.scores for run in runs], threshold=limits["stability"], level=level)
+    )
+    limited = {kind: limits[f"controls: {kind}"] for kind in planted}
+    rows += (
+        _told(told, controls, method, sample, planted, thresholds=limited, **shared)
+        if planted
+        else [_left_out("controls")]
+    )
+    rows += (
+        _told(told, invariance, method, sample, under, threshold=limits["invariance"], seed=seed)
+        if under
+        else [_left_out("invariance")]
+    )
+    rows.append(_told(told, nuisance, scores, covariates_of(sample), threshold=limits["nuisance"], **shared))
+    second = None if other is None else fit_scores(other, sample, seed=seed)
+    rows.append(_agreement(scores, second, limits["agreement"], level))
+    rows.append(_no_fidelity())
+    return report(
+        rows,
+        method=scores.meta.method,
+        estimator=estimator if isinstance(estimator, str) else type(estimator).__name__,
+        splits=splits,
+        fractions=list(fractions),
+        random=random,
+        rows=len(sample),
+        columns=len(sample.items),
+        dropped=sample.dropped,
+        task=sample.task,
+        thresholds=dict(limits),
+        seconds=round(time.perf_counter() - started, 3),
+        **shared,
+    )
+
+
+@dataclass(frozen=True)
+class SplitRun:
+    """What one split came to.
+
+    Parameters
+    ----------
+    scores : Scores
+        Made from the training rows.
+    bench : Bench
+        Evaluates on the rows held out.
+    gains : dict of check to Gains
+        Rankings in the order real, reversed, permuted target, random ...
+    """
+
+    scores: Scores
+    bench: Bench
+    gains: dict[str, Gains]
+
+
+def _judge_split(
+    method: Any,
+    sample: Sample,
+    fold: tuple[NDArray[np.intp], NDArray[np.intp]],
+    estimator: Any,
+    sizes: tuple[int, ...],
+    random: int,
+    own_seed: int,
+    seed: int,
+    n_jobs: int,
+) -> SplitRun:
+    train = sample.take(fold[0])
+    scores = fit_scores(method, train, seed=own_seed)
+    rng = np.random.default_rng((own_seed, 6))
+    from_chance = fit_scores(method, train.with_target(rng.permutation(train.target)), seed=own_seed)
+    bench = columns(estimator, sample, None, split=fold, seed=own_seed, n_jobs=n_jobs)
+    real = ranked(scores, bench)
+    # The random rankings are the same in every split: a ranking that is bad everywhere must not average out.
+    orders: list[Order] = [
+        real,
+        real[::-1],
+        ranked(from_chance, bench),
+        *random_orders(len(sample.items), random, seed),
+    ]
+    measured = (
+        {name: gains(bench, orders, sizes, name) for name in ("retention", "deletion")} if sizes else {}
+    )
+    return SplitRun(scores, bench, measured)
+
+
+def _beside_controls(name: str, splits: Sequence[Gains], random: int, rule: Rule) -> list[Check]:
+    """The check of the real ranking, and the same of the controls."""
+    if not splits:
+        return [Check.not_run(name, "there is one column: there is no top to speak of", how="refit")]
+    together = Gains.stacked(splits)
+    chance = together.select(range(3, 3 + random))
+    subjects = {RANKING: [0], "random": range(3, 3 + random), "reversed": [1], "permuted target": [2]}
+    return [
+        judge_gains(name, together.select(list(which)), chance, rule, how="refit", subject=subject)
+        for subject, which in subjects.items()
+    ]
+
+
+def _leak_of(runs: Sequence[SplitRun], threshold: float, level: float, seed: int) -> Check:
+    """The split in which an item knows most decides: a leak in one split is a leak."""
+    found = [leak(run.scores, run.bench, threshold=threshold, level=level, seed=seed) for run in runs]
+    return max(found, key=lambda check: (check.verdict != "not run", np.nan_to_num(check.lo, nan=-np.inf)))
+
+
+def _agreement(scores: Scores, other: Scores | None, threshold: float, level: float) -> Check:
+    if other is None:
+        return Check.not_run("agreement", "no second method was given (other=)")
+    return agreement(scores, other, threshold=threshold, level=level)
+
+
+def _no_fidelity() -> Check:
+    return Check.not_run(
+        "fidelity", "it is about attributions per instance, and this is a ranking: fidelity(attributions, f)"
+    )
+
+
+def _left_out(name: str) -> Check:
+    return Check.not_run(name, "left out by the caller")
+
+
+THRESHOLDS: dict[str, float] = {
+    "retention": 0.0,
+    "deletion": 0.0,
+    "leak": 0.9,
+    "stability": 0.5,
+    "controls: permuted target": 0.6,
+    "controls: shuffled copy": 0.75,
+    "controls: duplicate": 0.1,
+    "controls: label copy": 1.0,
+    "invariance": 0.99,
+    "nuisance": 0.7,
+    "agreement": 0.5,
+}
+
+
+def _limits(thresholds: Mapping[str, float] | None) -> dict[str, float]:
+    unknown = sorted(set(thresholds or {}) - set(THRESHOLDS))
+    if unknown:
+        raise ValueError(f"there is no threshold for {', '.join(unknown)}; there are {', '.join(THRESHOLDS)}")
+    return THRESHOLDS | dict(thresholds or {})
+
+
+def _folds(sample: Sample, splits: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    if splits < 2 or len(sample) < 2 * splits:
+        raise ValueError(
+            f"at least 2 splits with 2 rows each are needed; got splits={splits} and {len(sample)} rows"
+        )
+    if sample.task == "numbers":
+        return list(KFold(splits, shuffle=True, random_state=seed).split(np.zeros(len(sample))))
+    codes, classes = sample.codes()
+    if len(classes) < 2:
+        raise ValueError(
+            f"the target {sample.label!r} has one class, {classes[0]!r}: there is nothing to predict"
+        )
+    even = np.bincount(codes).min() >= splits
+    kind = StratifiedKFold if even else KFold
+    return list(kind(splits, shuffle=True, random_state=seed).split(np.zeros(len(sample)), codes))
+
+
+def _teller(progress: Progress | None, total: int) -> Callable[[], None]:
+    done = 0
+
+    def tell() -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, total)
+
+    return tell
+
+
+def _told(tell: Callable[[], None], work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    result = work(*args, **kwargs)
+    tell()
+    return result
