@@ -48,7 +48,7 @@ FORMAT = 1
 VERSIONED = ("salience", "numpy", "scipy", "polars", "pyarrow", "numba", "scikit-learn")
 # All other options must be the same when an interrupted run is taken up: its halves answer one question.
 FREE_TO_CHANGE = frozenset(
-    {"resume", "force", "threads", "scheduler", "top", "json", "no_report", "strict", "debug"}
+    {"resume", "force", "name", "threads", "top", "json", "report", "strict", "options"}
 )
 
 
@@ -280,16 +280,16 @@ class RunWriter:
         finally:
             with contextlib.suppress(OSError):
                 self._log.close()
-        if not keep and not self.resume:
+        if keep:
+            named = f" --name {self.path.name}" if self.path.name != self.wanted.name else ""
+            error.add_note(
+                f"{self.partial} keeps what was done: the same command with{named} --resume goes on"
+            )
+        elif not self.resume:
             shutil.rmtree(self.partial, ignore_errors=True)
             for folder in self._made_parents:
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
-
-    @property
-    def resumable(self) -> bool:
-        """Whether an interrupted run left something that ``--resume`` can take up."""
-        return hasattr(self, "partial") and _has_files(self.checkpoint)
 
 
 class Run:

@@ -195,7 +195,7 @@ def heat_map(names: Sequence[str], pairs: Sequence[tuple[str, str, float]], most
         squareform(1.0 - share, checks=False), method="complete", optimal_ordering=len(shown) <= 200
     )
     drawn = dendrogram(tree, no_plot=True)
-    order = drawn["leaves"]
+    order = list(drawn["leaves"] or [])
     clusters = fcluster(tree, t=0.5, criterion="distance")
     groups = [[shown[i] for i in order if clusters[i] == c] for c in dict.fromkeys(clusters[order])]
     picture = _draw_matrix([shown[i] for i in order], share[np.ix_(order, order)], drawn, strongest)
@@ -266,7 +266,7 @@ def curves(lines: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> Mark
     pad = 0.06 * ((high - low) or abs(high) or 1.0)
     x = Axis(min(across), max(across), 66, 520)
     y = Axis(low - pad, high + pad, 260, 14)
-    picture = Drawing(700, 312, f"{y_name} against {x_name}")
+    picture = Drawing(740, 312, f"{y_name} against {x_name}")
     _frame(picture, x, y, x_name, y_name)
     ends: list[tuple[float, str, str]] = []
     for number_, line in reversed(list(enumerate(usable))):
@@ -285,7 +285,7 @@ def curves(lines: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> Mark
     for number_, (_, name, css) in enumerate(reversed(ends)):  # a legend in the order the reader was told
         top = 24 + number_ * height
         picture.line(546, top, 570, top, f"curve {css}")
-        picture.text(578, top + 4, shorten(name, 20), "label")
+        picture.text(578, top + 4, shorten(name, 24), "label")
     return picture.done()
 
 

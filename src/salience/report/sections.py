@@ -82,7 +82,7 @@ def cardinality(run: Run) -> dict[str, Any] | None:
         return None
     frame, key = _ranked(scores)
     picture = cardinality_scatter(frame.to_dicts(), read_ranking(frame, key), key, scores.meta.unit or "")
-    return picture and {"picture": picture}
+    return {"picture": picture} if picture else None
 
 
 def redundancy(run: Run) -> dict[str, Any] | None:
@@ -171,28 +171,35 @@ def verification(run: Run) -> dict[str, Any] | None:
 
 
 def _curves_of(verdict: Any, name: str) -> tuple[str, Markup] | None:
+    """The share of the full gain against the size of the top; beside the ranking, worthless ones."""
     try:
         stacked = verdict.curves(name)
     except ValueError:  # numbers from different kinds of bench do not belong in one picture
         return None
-    columns = stacked.columns
-    x_name = next((c for c in ("fraction", "kept", "k", "x") if c in columns), None)
-    y_name = next((c for c in ("performance", "value", "mean", "ranking", "y") if c in columns), None)
-    if not x_name or not y_name:
+    if not {"size", "share", "random"} <= set(stacked.columns):
         return None
-    lines: list[dict[str, Any]] = []
-    for (subject,), part in stacked.group_by("subject", maintain_order=True):
-        part = part.sort(x_name)
-        lines.append({"name": subject, "x": part[x_name].to_list(), "y": part[y_name].to_list()}
-                     | {k: part[k].to_list() for k in ("lo", "hi") if k in columns})  # fmt: skip
-    lines.sort(key=lambda line: line["name"] != "ranking")
-    for line in lines:
-        line["name"] = "this ranking" if line["name"] == "ranking" else line["name"]
-    first = stacked.filter(stacked["subject"] == "ranking").sort(x_name)
-    if "random" in columns and not any(line["name"] == "random" for line in lines):
-        lines.append({"name": "random order", "x": first[x_name].to_list(), "y": first["random"].to_list()})
-    unit = next((c.unit for c in verdict if c.name == name and c.unit), "") or "performance"
-    picture = curves(lines, x_name.replace("fraction", "share of columns"), unit)
+    parts = {
+        str(subject): part.sort("size")
+        for (subject,), part in stacked.group_by("subject", maintain_order=True)
+    }
+    own = parts.pop("ranking", None)
+    if own is None:
+        return None
+    x = own["size"].to_list()
+    chance = {"name": "random (grey: 90 %)", "x": x, "y": own["random"].to_list()}
+    chance |= {end: own[f"random_{end}"].to_list() for end in ("lo", "hi") if f"random_{end}" in own.columns}
+    lines = [{"name": "this ranking", "x": x, "y": own["share"].to_list()}, chance]
+    lines += [
+        {"name": f, "x": p["size"].to_list(), "y": p["share"].to_list()}
+        for f, p in parts.items()
+        if f != "random"
+    ]
+    verb = "deleted" if name == "deletion" else "kept"
+    picture = curves(
+        lines,
+        f"columns {verb}, best first",
+        f"share of the full gain {'lost' if verb == 'deleted' else verb}",
+    )
     return (name, picture) if picture else None
 
 

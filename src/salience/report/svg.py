@@ -1,4 +1,4 @@
-"""The few shapes the pictures of a report are made of, as inline SVG; the page's style sheet has the colours."""
+"""The few shapes the pictures of a report are made of, as inline SVG; colours come from the page."""
 
 from __future__ import annotations
 

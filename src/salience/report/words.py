@@ -5,7 +5,7 @@ The command line ends on these sentences and the report opens with them, so they
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -79,8 +79,8 @@ def read_ranking(frame: pl.DataFrame, key: str = "column", alpha: float = ALPHA)
     """Sort the rows of a ranking into piles.
 
     A column *matters* when it stands above its null at false discovery rate `alpha`; where the ranking has a
-    ``verdict`` of its own, that is taken. It *only looks as if* when it does not, though someone who keeps as many
-    columns by raw mutual information would keep it: that is cardinality speaking.
+    ``verdict`` of its own, that is taken. It *only looks as if* when it does not, though someone who keeps as
+    many columns by raw mutual information would keep it: that is cardinality speaking.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _is_number(value: Any) -> bool:
     return value is not None and value == value
 
 
-def is_control(row: dict[str, Any]) -> bool:
+def is_control(row: Mapping[str, Any]) -> bool:
     """Whether a row of a ranking is a planted control and not a column of the data."""
     return row.get("kind") == "control"
 

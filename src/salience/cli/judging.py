@@ -1,0 +1,107 @@
+"""From a run's own options to a verdict: a sample of the source, the same ranker, the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from salience.tabular.ranking import StreamRanker
+    from salience.verify.verdict import Verdict
+
+__all__ = ["VERIFY_ROWS", "read_sample", "verdict_on"]
+
+VERIFY_ROWS = 5000  # rows judged on by default: some 700 refits take a minute or two
+SPREAD = 20  # the sample is drawn from this many times as many rows, spread over the source
+
+
+def verdict_on(
+    ranker: StreamRanker,
+    source: Any,
+    target: str,
+    kinds: Mapping[str, str],
+    *,
+    estimator: str = "logistic",
+    rows: int = VERIFY_ROWS,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """Judge a ranker on a sample of its source: it is fitted anew inside each split.
+
+    Parameters
+    ----------
+    ranker : StreamRanker
+        Its parameters are used, not what it has learned.
+    source : Source
+    target : str
+        The label.
+    kinds : mapping of column to kind
+        From the plan: a text source does not know which of its columns are numbers.
+    estimator : str
+    rows : int
+        Rows in the sample.
+    seed, threads : int
+    progress : callable, optional
+
+    Returns
+    -------
+    Verdict
+    """
+    from salience.verify import verify
+
+    frame = read_sample(source, target, kinds, rows, seed)
+    # What is judged is the order of the real columns; planted noise has no place in a model.
+    plain = {
+        "label": None,
+        "controls": False,
+        "scope": "target",
+        "order": 1,
+        "n_jobs": threads,
+        "exact": False,
+    }
+    known = ranker.get_params(deep=False)
+    kept = set(frame.columns)
+    plain |= {name: [c for c in known[name] if c in kept] for name in ("focus", "exclude") if name in known}
+    settings = {"estimator": estimator, "seed": seed, "n_jobs": threads, "progress": progress}
+    return verify(type(ranker)(**{**known, **plain}), (frame, target), **settings)
+
+
+def read_sample(source: Any, target: str, kinds: Mapping[str, str], rows: int, seed: int) -> pl.DataFrame:
+    """Draw labelled rows of a source, from pieces spread over all of it, numbers as numbers.
+
+    Parameters
+    ----------
+    source : Source
+    target : str
+    kinds : mapping of column to kind
+        ``"number"`` columns become Float64; columns that are not named are left out, lists too.
+    rows, seed : int
+
+    Returns
+    -------
+    polars.DataFrame
+        At most `rows` rows, in random order.
+    """
+    import polars as pl
+
+    from salience.data.pilot import PIECE_ROWS, choose_pieces
+
+    columns = [
+        name for name in source.columns if name == target or kinds.get(name) in ("number", "text", "time")
+    ]
+    shards = source.shards()
+    parts = []
+    for position, wanted in choose_pieces(shards, SPREAD * rows, seed).items():
+        for number, batch in enumerate(source.batches(shards[position], columns, PIECE_ROWS)):
+            if number in wanted:
+                parts.append(pl.DataFrame(batch))
+            if number >= max(wanted):
+                break
+    frame = pl.concat(parts, how="vertical_relaxed").filter(pl.col(target).is_not_null())
+    numbers = [
+        pl.col(n).cast(pl.Float64, strict=False) for n in columns if kinds.get(n) == "number" and n != target
+    ]
+    return frame.with_columns(numbers).sample(min(rows, len(frame)), seed=seed, shuffle=True)

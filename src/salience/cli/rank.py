@@ -1,0 +1,363 @@
+"""``rank``, ``merge`` and ``demo``: from a source to a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from salience.cli import options as o
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from salience.runs import RunWriter
+    from salience.tabular.ranking import StreamRanker
+    from salience.verify.verdict import Verdict
+
+
+def rank(
+    ctx: typer.Context,
+    source: o.Source,
+    options: o.OptionsFile = None,
+    target: o.Target = None,
+    format: o.Format = None,
+    delimiter: o.Delimiter = None,
+    encoding: o.Encoding = None,
+    missing: o.Missing = None,
+    heuristic: Annotated[
+        str,
+        typer.Option(help="Score; `salience methods --heuristics` lists them.", rich_help_panel=o.MEASURE),
+    ] = "mi",
+    null: Annotated[
+        str, typer.Option(help="Noise level: analytic, permute, shift, none.", rich_help_panel=o.MEASURE)
+    ] = "analytic",
+    normalize: Annotated[
+        str, typer.Option(help="none, label_entropy, ami, minmax.", rich_help_panel=o.MEASURE)
+    ] = "none",
+    permutations: Annotated[
+        int, typer.Option(min=1, help="Tables drawn for --null permute.", rich_help_panel=o.MEASURE)
+    ] = 10,
+    bins: Annotated[int, typer.Option(min=2, help="Bins of number columns.", rich_help_panel=o.MEASURE)] = 32,
+    label_bins: Annotated[
+        int, typer.Option(min=2, help="Bins of a numeric label.", rich_help_panel=o.MEASURE)
+    ] = 10,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Scan again for columns counted by sample.", rich_help_panel=o.MEASURE),
+    ] = False,
+    preset: Annotated[
+        str | None, typer.Option(help="outrank: exactly what OutRank computes.", rich_help_panel=o.MEASURE)
+    ] = None,
+    controls: Annotated[
+        bool,
+        typer.Option(
+            "--controls/--no-controls", help="Plant noise of known cardinality.", rich_help_panel=o.MEASURE
+        ),
+    ] = True,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Does the ranking hold up? Refits on splits.", rich_help_panel=o.MEASURE
+        ),
+    ] = False,
+    estimator: o.Estimator = "logistic",
+    order: Annotated[
+        int, typer.Option(min=1, max=3, help="Columns combined: 1, 2 or 3.", rich_help_panel=o.WHAT)
+    ] = 1,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="Same as --order 2.", rich_help_panel=o.WHAT)
+    ] = False,
+    pair_budget: Annotated[
+        int, typer.Option(min=1, help="Combinations scored in one block.", rich_help_panel=o.WHAT)
+    ] = 32768,
+    redundancy: Annotated[
+        bool,
+        typer.Option(
+            "--redundancy/--no-redundancy", help="Which columns say the same.", rich_help_panel=o.WHAT
+        ),
+    ] = False,
+    order_3mr: Annotated[
+        bool,
+        typer.Option("--3mr", help="Max relevance, min redundancy, max relation.", rich_help_panel=o.WHAT),
+    ] = False,
+    alpha: Annotated[float, typer.Option(help="3MR weight of redundancy.", rich_help_panel=o.WHAT)] = 1.0,
+    beta: Annotated[float, typer.Option(help="3MR weight of relation.", rich_help_panel=o.WHAT)] = 1.0,
+    agg: Annotated[str, typer.Option(help="3MR: median, mean, sum.", rich_help_panel=o.WHAT)] = "median",
+    top_pairs: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Best columns paired for redundancy and 3MR; 0: all.", rich_help_panel=o.WHAT
+        ),
+    ] = 40,
+    focus: Annotated[
+        list[str] | None, typer.Option(help="Only these columns (a,b or repeat).", rich_help_panel=o.WHAT)
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Without these columns.", rich_help_panel=o.WHAT)
+    ] = None,
+    multivalue: Annotated[
+        list[str] | None,
+        typer.Option(help="Columns that hold lists: NAME or NAME=SEPARATOR.", rich_help_panel=o.WHAT),
+    ] = None,
+    subfeatures: Annotated[
+        str, typer.Option(help="'A->B', 'A<->B', separated by ;", rich_help_panel=o.WHAT)
+    ] = "",
+    transforms: Annotated[
+        str | None,
+        typer.Option(help="Preset of transforms ranked beside the columns.", rich_help_panel=o.WHAT),
+    ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="JSON of the model there is: rank what it would gain.", rich_help_panel=o.WHAT),
+    ] = None,
+    subsample: Annotated[int, typer.Option(min=1, help="Use every k-th row.", rich_help_panel=o.MACHINE)] = 1,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            "--batch-size",
+            "--block",
+            min=2,
+            help="Rows of a batch (shift, outrank).",
+            rich_help_panel=o.MACHINE,
+        ),
+    ] = 16384,
+    memory: o.Memory = "1GiB",
+    threads: o.Threads = 2,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask cluster: tcp://host:port.", rich_help_panel=o.MACHINE)
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            help="Only part i/k of the rows (0/4 ... 3/4); needs --state.", rich_help_panel=o.MACHINE
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Save counts for `salience merge`, no ranking.", rich_help_panel=o.MACHINE),
+    ] = None,
+    seed: o.Seed = 0,
+    output: o.Output = Path("runs"),
+    name: o.Name = None,
+    force: o.Force = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Take up an interrupted run.", rich_help_panel=o.OUT)
+    ] = False,
+    top: o.Top = 25,
+    json: o.Json = False,
+    report: o.Report = True,
+    strict: o.Strict = False,
+) -> None:
+    """Rank columns by what they tell about a label above noise of their own cardinality."""
+    from salience.cli import show
+    from salience.runs import RunWriter
+
+    if not target:
+        raise ValueError("rank needs a label; name the column to explain: --target COLUMN")
+    if strict and not verify:
+        raise ValueError("--strict judges the verdict: give --verify as well")
+    if (shards is None) != (state is None):
+        raise ValueError(
+            "--shards i/k and --state FILE go together: count a part, save it, then `salience merge`"
+        )
+    opened = open_table(source, format=format, delimiter=delimiter, encoding=encoding, label=target)
+    ranker = ranker_from(ctx.params)
+    if state is not None:
+        with show.progress("counting") as tell:
+            ranker.fit(opened, shards=shards, progress=tell).save_state(state)
+        show.conclude(f"Counts of part {shards} are in {state}; join all parts with: salience merge FILES")
+        return
+    folder = o.run_folder(output, name, source)
+    writer = RunWriter(folder, "rank", ctx.params, force=force, resume=resume, argv=ctx.meta.get("argv"))
+    with writer as run, cluster(scheduler) as client:
+        kept = None if client is not None else run.checkpoint
+        with show.progress("counting") as tell:
+            ranker.fit(opened, client=client, checkpoint=kept, resume=resume, progress=tell)
+        verdict = judged(ranker, opened, target, estimator, seed) if verify else None
+        write_run(run, ranker, verdict, report)
+    present(writer, ranker, target, verdict, top, json)
+    if strict and verdict is not None and verdict.overall != "holds":
+        from salience.cli.errors import VERDICT_FAILED
+
+        raise typer.Exit(VERDICT_FAILED)
+
+
+# Options that the ranker knows under the same name.
+PASSED_ON = (
+    "heuristic", "null", "normalize", "permutations", "bins", "label_bins", "exact", "preset", "controls",
+    "pair_budget", "alpha", "beta", "top_pairs", "subfeatures", "transforms", "subsample", "batch_size",
+    "memory",
+)  # fmt: skip
+
+
+def ranker_from(given: Mapping[str, Any]) -> StreamRanker:
+    """The ranker that the options of ``rank`` describe."""
+    from salience.tabular.ranking import StreamRanker
+
+    target = list(given["target"])
+    missing = given["missing"]
+    multivalue = dict(_split_separator(name) for name in given["multivalue"] or ())
+    parameters: dict[str, Any] = {name: given[name] for name in PASSED_ON}
+    parameters |= {
+        "order": max(given["order"], 2 if given["pairs"] else 1),
+        "scope": "all" if given["redundancy"] or given["order_3mr"] else "target",
+        "aggregate": given["agg"],
+        "focus": o.split_names(given["focus"]),
+        "exclude": o.split_names(given["exclude"]),
+        "multivalue": multivalue or (),
+        "n_jobs": given["threads"],
+        "random_state": given["seed"],
+    }
+    if missing is not None:
+        parameters["missing"] = tuple(missing)
+    if given["reference"] is not None:
+        parameters["reference"] = given["reference"]
+    return StreamRanker(target[0] if len(target) == 1 else target, **parameters)
+
+
+def open_table(source: str, **how: Any) -> Any:
+    """Open a source; only what was given is passed on."""
+    from salience.data.readers import open_source
+
+    return open_source(source, **{name: value for name, value in how.items() if value is not None})
+
+
+@contextmanager
+def cluster(address: str | None) -> Iterator[Any]:
+    """A client of the Dask scheduler at `address`, None without one."""
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise ImportError("--scheduler needs Dask; install it with: pip install 'salience[dask]'") from None
+    with Client(address, timeout="10s") as client:
+        yield client
+
+
+def judged(ranker: StreamRanker, source: Any, target: list[str], estimator: str, seed: int) -> Verdict:
+    """The verdict on a ranking, made anew inside each split of a sample of the data."""
+    from salience.cli import show
+    from salience.cli.judging import verdict_on
+
+    kinds = {column.name: column.kind for column in ranker.plan_.columns}
+    settings: dict[str, Any] = {"estimator": estimator, "seed": seed, "threads": ranker.n_jobs}
+    with show.progress("judging", "checks") as tell:
+        return verdict_on(ranker, source, target[0], kinds, progress=tell, **settings)
+
+
+def write_run(run: RunWriter, ranker: StreamRanker, verdict: Any, report: bool) -> None:
+    """Everything a ranker found, into the run folder."""
+    run.write_json("plan", ranker.plan_.to_json())
+    run.note(*ranker.notes_)
+    run.write_scores("scores", ranker.scores_)
+    for name in ("pairs", "redundancy", "order_3mr"):
+        if (scores := getattr(ranker, f"{name}_", None)) is not None:
+            run.write_scores(name, scores)
+    if verdict is not None:
+        run.write_text("verdict.json", verdict.to_json())
+    if report:
+        from salience.report import render
+
+        run.write_text("report.html", render(run.view()))
+
+
+def present(
+    run: RunWriter, ranker: StreamRanker, target: list[str], verdict: Any, top: int, json: bool
+) -> None:
+    """Show what was found: table, checks, the places of the files, and what it comes to."""
+    from salience.cli import show
+    from salience.report.words import headline
+
+    show.say(*(f"note: {note}" for note in ranker.notes_))
+    if json:
+        show.as_json(show.records(ranker.scores_.frame))
+    else:
+        for scores in _by_label(ranker.scores_):
+            show.ranking(scores, top)
+        if verdict is not None:
+            show.conclude("")
+            show.verdict(verdict)
+    files = sorted(p.name for p in run.path.iterdir() if p.is_file())
+    show.say(f"{run.path}/ has {', '.join(files)}")
+    sentences = headline(next(iter(_by_label(ranker.scores_))).frame, target[0], verdict)
+    show.conclude_unless(json, " ".join(sentences))
+
+
+def _by_label(scores: Any) -> Iterator[Any]:
+    """The ranking of each label on its own."""
+    if not scores.by:
+        yield scores
+        return
+    for where in scores.frame.select(scores.by).unique(maintain_order=True).to_dicts():
+        yield scores.where(**where)
+
+
+def _split_separator(given: str) -> tuple[str, str]:
+    name, equals, separator = given.rpartition("=")
+    return (name, separator) if equals and name and separator else (given, ",")
+
+
+def merge(
+    ctx: typer.Context,
+    states: Annotated[
+        list[Path], typer.Argument(help="Files that `salience rank --shards i/k --state FILE` wrote.")
+    ],
+    output: o.Output = Path("runs"),
+    name: o.Name = "merged",
+    force: o.Force = False,
+    top: o.Top = 25,
+    json: o.Json = False,
+    report: o.Report = True,
+) -> None:
+    """Join counts of parts, made on any machines, into the ranking of all rows."""
+    from salience.runs import RunWriter
+    from salience.tabular.ranking import StreamRanker
+
+    for path in states:
+        if not path.is_file():
+            raise ValueError(
+                f"there is no state file {path}; `salience rank --shards i/k --state FILE` writes them"
+            )
+    folder = o.run_folder(output, name, "merged")
+    with RunWriter(folder, "merge", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
+        ranker = StreamRanker.from_states(states)
+        labels = [ranker.label] if isinstance(ranker.label, str) else list(ranker.label or [])
+        run.info["options"]["target"] = labels
+        write_run(run, ranker, None, report)
+    present(run, ranker, labels, None, top, json)
+
+
+def demo(
+    ctx: typer.Context,
+    output: o.Output = Path("runs"),
+    force: Annotated[bool, typer.Option("--force/--keep", help="Replace the last demo.")] = True,
+    seed: o.Seed = 0,
+    top: o.Top = 20,
+    json: o.Json = False,
+) -> None:
+    """Rank the adult census with noise and a row id planted, verify the ranking, write ./runs/demo."""
+    import polars as pl
+
+    from salience.cli import show
+    from salience.data.datasets import LABELS, load
+    from salience.data.readers import open_source
+    from salience.runs import RunWriter
+    from salience.tabular.ranking import StreamRanker
+
+    frame = load("adult").with_columns(row_id=pl.int_range(pl.len()))
+    label = LABELS["adult"]
+    source = open_source(frame, label=label)
+    given = {"source": "the adult census of 1994, shipped with salience", "target": [label], "seed": seed}
+    with RunWriter(output / "demo", "demo", given, force=force, argv=ctx.meta.get("argv")) as run:
+        ranker = StreamRanker(label, order=2, scope="all", controls=True, random_state=seed)
+        with show.progress("counting") as tell:
+            ranker.fit(source, progress=tell)
+        verdict = judged(ranker, source, [label], "logistic", seed)
+        write_run(run, ranker, verdict, report=True)
+    present(run, ranker, [label], verdict, top, json)

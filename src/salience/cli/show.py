@@ -1,0 +1,195 @@
+"""What a person sees in the terminal: tables on stdout; progress, remarks and places on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from salience.results import Scores
+    from salience.verify.verdict import Verdict
+
+COLOURS = {"good": "blue", "warn": "yellow", "bad": "red", "mute": "bright_black"}
+OUTCOMES = {"holds": "blue", "fails": "red", "undecided": "yellow", "not run": "bright_black"}
+PIPED_WIDTH = 160  # a pipe has no width: wide enough that no cell is folded without need
+
+
+def out() -> Console:
+    """The console of stdout, made when it is used so that a test or a pipe gets its own."""
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH, highlight=False)
+
+
+def err() -> Console:
+    """The console of stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(*lines: str) -> None:
+    """Remarks, to stderr."""
+    for line in lines:
+        err().print(Text(line))
+
+
+def conclude(*sentences: str) -> None:
+    """What it all comes to, to stdout, as whole lines."""
+    for sentence in sentences:
+        out().print(Text(sentence), soft_wrap=True)
+
+
+def conclude_unless(json: bool, *sentences: str) -> None:
+    """The same, to stderr when stdout carries JSON."""
+    (say if json else conclude)(*sentences)
+
+
+def ranking(scores: Scores, top: int, title: str | None = None) -> None:
+    """Show the best rows of a ranking."""
+    from salience.report.words import PILES, number, read_ranking
+
+    frame, key = scores.frame[list(scores.order())], scores.keys[0]
+    reading = read_ranking(frame, key)
+    has = {name for name in frame.columns if frame[name].null_count() < len(frame)}
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right", style="bright_black")
+    table.add_column(key, overflow="fold", min_width=12)
+    wanted = [
+        ("score", True), ("interval", "lo" in has), ("noise", "null" in has),
+        ("values", "card" in has), ("filled", "coverage" in has),
+    ]  # fmt: skip
+    for name, there in wanted:
+        if there:
+            table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("reading", no_wrap=True)
+    place = 0
+    for row in frame.to_dicts():
+        pile = reading.of[str(row[key])]
+        place += pile != "control"
+        if place > top:
+            break
+        cells = {
+            "score": number(row.get("value")),
+            "interval": f"{number(row.get('lo'))} to {number(row.get('hi'))}" if "lo" in has else "",
+            "noise": number(row.get("null"), 2),
+            "values": number(row.get("card")),
+            "filled": "" if row.get("coverage") is None else f"{100 * row['coverage']:.0f} %",
+        }
+        shown = [cells[name] for name, there in wanted if there]
+        table.add_row(
+            "" if pile == "control" else str(place),
+            Text(
+                str(row[key]).replace("\n", "\\n"), style="bright_black italic" if pile == "control" else ""
+            ),
+            *shown,
+            Text(PILES[pile].one, style=COLOURS[PILES[pile].css]),
+        )
+    console = out()
+    console.print(table)
+    if reading.real > top:
+        console.print(
+            Text(f"... {reading.real - top:,} more; --top {reading.real} shows them", style="bright_black")
+        )
+
+
+def frame(data: pl.DataFrame, top: int, title: str | None = None, empty: str = "nothing to show") -> None:
+    """Show a plain table."""
+    from salience.report.words import number
+
+    if data.is_empty():
+        conclude(empty)
+        return
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    numeric = [dtype.is_numeric() for dtype in data.dtypes]
+    for name, right in zip(data.columns, numeric, strict=True):
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for row in data.head(top).rows():
+        cells = [number(v, 4) if right else _cell(v) for v, right in zip(row, numeric, strict=True)]
+        table.add_row(*(Text(cell) for cell in cells))
+    console = out()
+    console.print(table)
+    if len(data) > top:
+        console.print(
+            Text(f"... {len(data) - top:,} more; --top {len(data)} shows them", style="bright_black")
+        )
+
+
+def rows(table_rows: Sequence[Mapping[str, str]]) -> None:
+    """Show rows of text that all have the same keys."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in table_rows[0] if table_rows else ():
+        table.add_column(name, overflow="fold", no_wrap=name in ("name", "heuristic", "command"))
+    for row in table_rows:
+        table.add_row(*(Text(value) for value in row.values()))
+    out().print(table)
+
+
+def verdict(found: Verdict) -> None:
+    """Show the checks on a ranking."""
+    from salience.report.words import number
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, justify in (("check", "left"), ("found", "right"), ("interval", "right"), ("asked", "right")):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("why", style="bright_black", overflow="fold")
+    for check in found:
+        ran = check.verdict != "not run"
+        quiet = "bright_black" if check.is_control else ""
+        table.add_row(
+            Text(check.name + (f" of {check.subject}" if check.is_control else ""), style=quiet),
+            Text(number(check.statistic) if ran else "", style=quiet),
+            Text(f"{number(check.lo)} to {number(check.hi)}" if ran else "", style=quiet),
+            Text(
+                f"{'>=' if check.better == 'high' else '<='} {number(check.threshold)}" if ran else "",
+                style=quiet,
+            ),
+            Text(check.verdict, style=quiet or OUTCOMES[check.verdict]),
+            Text(check.why),
+        )
+    out().print(table)
+
+
+def as_json(value: Any) -> None:
+    """JSON on stdout, for another program; text is taken to be JSON already."""
+    text = value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False, default=str)
+    sys.stdout.write(text + "\n")
+
+
+def records(data: pl.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as JSON values; NaN and infinities become null, which JSON can say."""
+    import polars.selectors as cs
+
+    finite = data.with_columns(cs.float().replace([float("nan"), float("inf"), float("-inf")], None))
+    return finite.to_dicts()
+
+
+@contextmanager
+def progress(what: str, unit: str = "rows") -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on stderr that goes when it is done; without a terminal there is none.
+
+    Yields
+    ------
+    callable or None
+        ``tell(done, in all)``.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+               TextColumn(f"{{task.completed:,.0f}} {unit}"), TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=err(), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).replace("\n", "\\n")
