@@ -6,11 +6,17 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salience.measures.contingency import Contingency
+from salience.data.blocks import Block
+from salience.data.hashing import MISSING
+from salience.data.plan import plan
+from salience.data.readers import open_source
+from salience.data.scan import scan
+from salience.measures.counting import CountState
 from salience.tabular.transforms import (
     PRESETS,
     ProfileState,
@@ -20,6 +26,7 @@ from salience.tabular.transforms import (
     find_transforms,
     mdlp_cuts,
     merge_cuts,
+    pilot_statistics,
     transformation_grid,
     transformation_json,
 )
@@ -64,7 +71,7 @@ def test_presets_have_their_number_of_transforms(preset, count):
         ("log10*sqrt_squared", lambda x: np.log10(x**2 + 1) * abs(x)),
         ("min_max_scale_abs", lambda x: (abs(x) - abs(X).min()) / (abs(X).max() - abs(X).min())),
         ("fill_negative_with_max", lambda x: np.where(x < 0, X.max(), x)),
-        ("threshold_minus_10_with_median", lambda x: np.where(x < -10, np.sort(X)[2000], x)),
+        ("threshold_minus_10_with_median", lambda x: np.where(x < -10, S.quantile(0.5), x)),
         ("mish", lambda x: x * np.tanh(np.log1p(np.exp(x)))),
         ("fw_sqrt_res_10_gt_2", lambda x: np.where(x <= 2, x, np.round(10 * np.sqrt(x - 2)))),
         ("sqrt_round2", lambda x: np.round(np.sqrt(x), 2)),
@@ -236,7 +243,105 @@ def test_the_grid_is_json_even_for_columns_without_a_number():
 
 
 # ------------------------------------------------------- derivations, on a real plan and real blocks
-def test_contingencies_are_what_bins_are_fitted_on():
-    assert Contingency.from_counts([[1, 0]]).n == 1
-    assert SupervisedBins({}).names == ()
-    assert Transforms.__doc__
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(2)
+    age = np.where(rng.random(3000) < 0.1, np.nan, rng.integers(18, 90, 3000) + rng.random(3000).round(1))
+    clicks = np.where(rng.random(3000) < 0.95, 0, 7)
+    label = (np.nan_to_num(age, nan=40.0) > 50).astype(int)
+    return pa.table(
+        {"age": pa.array(age, from_pandas=True), "clicks": clicks, "town": ["Rome"] * 3000, "y": label}
+    )
+
+
+@pytest.fixture(scope="module")
+def planned(table):
+    return plan(table, "y")
+
+
+@pytest.fixture(scope="module")
+def fitted(table, planned):
+    return pilot_statistics(open_source(table), planned)
+
+
+def block_of(table, planned, *derivations):
+    named = {name: d for d in derivations for name in d.names}
+    return Block(table.combine_chunks().to_batches()[0], planned, (0, 0), named)
+
+
+def test_a_derived_column_holds_the_numbers_and_their_identities(table, planned, fitted):
+    made = Transforms(planned, "default", ["age"], fitted)
+    column = block_of(table, planned, made).column("log*100(age)")
+    age = np.array(table["age"].to_pylist(), dtype=float)
+    np.testing.assert_array_equal(column.numeric, np.round(100 * np.log1p(age)))
+    assert ((column.row_hashes() == MISSING) == np.isnan(age)).all()
+    assert len(np.unique(column.row_hashes())) == len(np.unique(column.numeric[~np.isnan(age)])) + 1
+
+
+def test_constant_lopsided_and_empty_results_are_dropped_with_the_reason(planned, fitted):
+    made = Transforms(planned, ["nonzero", "sqrt", "mean", "arccosh", "arctanh", "sort"], fitted=fitted)
+    assert made.items == {"sqrt(age)": ("age", "sqrt"), "arccosh(age)": ("age", "arccosh")}
+    assert made.dropped["clicks", "sqrt"] == "one value takes 95% of the rows"
+    assert made.dropped["age", "nonzero"] == "one value takes 91% of the rows"
+    assert made.dropped["age", "arctanh"] == "no result for 100% of the rows"
+    assert made.dropped["age", "sort"] == "depends on the order of the rows"
+    assert made.dropped["clicks", "mean"] == "constant"
+
+
+def test_bins_of_a_transformed_column_have_nearly_equal_weight(table, planned, fitted):
+    made = Transforms(planned, ["log(x+1)", "round(div(x,median))"], ["age"], fitted)
+    codes = block_of(table, planned, made).binned("log(x+1)(age)").codes
+    counts = np.bincount(codes, minlength=33)
+    assert counts[32] == table["age"].null_count
+    assert counts[:32].min() > 50
+    assert made.edges("round(div(x,median))(age)") is None
+
+
+def test_a_name_that_is_taken_gets_a_number(table, fitted):
+    clash = plan(table.append_column("sqrt(age)", table["town"]), "y")
+    assert Transforms(clash, ["sqrt"], ["age"], fitted).names == ("sqrt(age) (2)",)
+
+
+def test_transforms_travel_with_their_statistics(table, planned, fitted):
+    made = Transforms(planned, "verbose", ["age"], fitted)
+    again = pickle.loads(pickle.dumps(made))
+    name = "z_score(age)"
+    here, there = (block_of(table, planned, d).column(name).row_hashes() for d in (made, again))
+    np.testing.assert_array_equal(here, there)
+
+
+def test_the_profile_of_a_scan_agrees_with_the_pilot_when_the_pilot_saw_everything(table, planned, fitted):
+    state = ProfileState(["age"], size=5000)
+    scan(planned, {"profile": state}, source=open_source(table))
+    found, expected = state.finalize()["age"], fitted["age"]
+    assert (found.count, found.missing, found.maximum) == (expected.count, expected.missing, expected.maximum)
+    assert found.mean == pytest.approx(expected.mean)
+    np.testing.assert_array_equal(found.grid, expected.grid)
+
+
+def test_supervised_bins_find_the_edge_that_decides_the_label(table, planned):
+    state = CountState([("age", "bins")], "y", planned)
+    scan(planned, {"counts": state}, source=open_source(table))
+    tables = {name: found for (name, _), found in state.finalize().items()}
+    bins = SupervisedBins.fit(planned, tables)
+    assert bins.names == ("bins(age)",)
+    assert 1 <= len(bins.cuts["age"]) <= 2
+    assert np.abs(bins.cuts["age"] - 50).max() < 3
+    column = block_of(table, planned, bins).column("bins(age)")
+    assert (column.row_hashes() == MISSING).sum() == table["age"].null_count
+    assert len(SupervisedBins.fit(planned, tables, "merge", max_bins=4).cuts["age"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda p, f: Transforms(p, "default", ["town"], f), "'town' is planned as 'text'"),
+        (lambda p, f: Transforms(p, "default", ["agee"], f), "did you mean 'age'"),
+        (lambda p, f: Transforms(p, "default", ["age"]), r"no statistics for \['age'\]"),
+        (lambda p, f: SupervisedBins.fit(p, {}, "tree"), "there are mdlp, merge"),
+        (lambda p, f: SupervisedBins({"age": np.array([2.0, 1.0])}), "ascend strictly"),
+    ],
+)
+def test_wrong_requests_are_errors_that_teach(planned, fitted, call, says):
+    with pytest.raises(ValueError, match=says):
+        call(planned, fitted)

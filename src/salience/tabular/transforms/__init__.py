@@ -4,7 +4,7 @@ from salience.tabular.transforms.binning import SupervisedBins, mdlp_cuts, merge
 from salience.tabular.transforms.derivation import Transforms
 from salience.tabular.transforms.functions import PRESETS, Transform, find_transforms
 from salience.tabular.transforms.grid import transformation_grid, transformation_json
-from salience.tabular.transforms.profile import ProfileState
+from salience.tabular.transforms.profile import ProfileState, pilot_statistics
 from salience.tabular.transforms.statistics import Statistics
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "find_transforms",
     "mdlp_cuts",
     "merge_cuts",
+    "pilot_statistics",
     "transformation_grid",
     "transformation_json",
 ]

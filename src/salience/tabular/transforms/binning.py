@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import xlogy
 
+from salience.data.blocks import Column, bin_codes, bin_identities
 from salience.tabular.naming import named_items, no_such_column
 
 if TYPE_CHECKING:
+    from salience.data.blocks import Block
     from salience.data.plan import Plan
-
-    from salience.data.blocks import Block, Column
     from salience.measures.contingency import Contingency
 
 __all__ = ["SupervisedBins", "mdlp_cuts", "merge_cuts", "ordered_counts"]
@@ -93,8 +93,6 @@ class SupervisedBins:
 
     def derive(self, block: Block, name: str) -> Column:
         """The bins of one column; missing stays missing."""
-        from salience.data.blocks import Column, bin_codes, bin_identities
-
         if name not in self.items:
             raise no_such_column(name, self.names, "the scan")
         column = self.items[name][0]
@@ -106,8 +104,6 @@ class SupervisedBins:
 
 def ordered_counts(table: Contingency, bins: int) -> np.ndarray:
     """Counts of the bins 0..bins-1 in order, int64 (bins, classes), without the missing value."""
-    from salience.data.blocks import bin_identities
-
     counts = np.zeros((bins, table.counts.shape[1]), dtype=np.int64)
     place = {int(h): i for i, h in enumerate(bin_identities(bins)[:-1])}
     for key, row in zip(table.keys.tolist(), table.counts, strict=True):

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from salience.data.blocks import Column
 from salience.data.hashing import identities
 from salience.tabular.naming import named_items, no_such_column
 from salience.tabular.transforms.functions import Transform, find_transforms
 from salience.tabular.transforms.statistics import Statistics
 
 if TYPE_CHECKING:
+    from salience.data.blocks import Block
     from salience.data.plan import Plan
-
-    from salience.data.blocks import Block, Column
 
 __all__ = ["Transforms", "number_columns"]
 
@@ -97,8 +97,6 @@ class Transforms:
 
     def derive(self, block: Block, name: str) -> Column:
         """The transformed column; a missing number stays missing unless the transform fills it."""
-        from salience.data.blocks import Column
-
         column, transform = self._of(name)
         x = block.column(column).numeric
         if x is None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
 
+from salience.data.hashing import numbers
+from salience.data.pilot import Pilot
+from salience.tabular.transforms.derivation import number_columns
 from salience.tabular.transforms.statistics import Statistics
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block
+    from salience.data.plan import Plan
 
-__all__ = ["ProfileState"]
+__all__ = ["ProfileState", "pilot_statistics"]
 
 
 class ProfileState:
@@ -114,6 +118,28 @@ class ProfileState:
             self.values[c], self.counts[c], self.bounds[c] = (
                 _flat(table[k], i) for k in ("values", "counts", "bounds")
             )
+
+
+def pilot_statistics(source: Any, plan: Plan, columns: Iterable[str] | None = None) -> dict[str, Statistics]:
+    """Statistics of number columns from the pilot of the plan, without a pass over the data.
+
+    Parameters
+    ----------
+    source : Source
+        That was planned.
+    plan : Plan
+        Its kinds, missing symbols and seed are used.
+    columns : iterable of str, optional
+        Number columns; all of them when not given.
+
+    Returns
+    -------
+    dict
+        From column to `Statistics` of the pilot. A `ProfileState` finds the exact bounds.
+    """
+    chosen = number_columns(plan, columns)
+    pilot = Pilot(source, chosen, plan.memory, plan.seed).columns() if chosen else ()
+    return {c: Statistics.from_values(numbers(v.values, "number", plan.missing), v.counts) for c, v in pilot}
 
 
 def _flat(column: pa.ChunkedArray, row: int) -> np.ndarray:

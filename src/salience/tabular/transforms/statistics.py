@@ -44,17 +44,24 @@ class Statistics:
     grid: np.ndarray = field(repr=False)
 
     @classmethod
-    def from_values(cls, values: Any) -> Statistics:
-        """From a sample ``float64 (n,)``; values that are not finite count as missing."""
+    def from_values(cls, values: Any, counts: Any = None) -> Statistics:
+        """From a sample ``float64 (n,)`` and how often each value occurs; what is not finite counts as
+        missing.
+        """
         x = np.asarray(values, dtype=np.float64).ravel()
-        finite = np.sort(x[np.isfinite(x)])
-        missing = len(x) - len(finite)
-        if not len(finite):
+        times = np.ones(len(x), dtype=np.int64) if counts is None else np.asarray(counts, dtype=np.int64)
+        order = np.argsort(x, kind="stable")
+        order = order[np.isfinite(x[order])]
+        finite, times_finite = x[order], times[order]
+        count = int(times_finite.sum())
+        missing = int(times.sum()) - count
+        if not count:
             return cls(0, missing, np.nan, np.nan, np.nan, np.nan, np.empty(0))
-        at = ((np.arange(GRID) + 0.5) * len(finite) / GRID).astype(np.int64)
+        at = np.searchsorted(np.cumsum(times_finite), (np.arange(GRID) + 0.5) * (count / GRID), side="left")
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, sd = float(finite.mean()), float(finite.std())
-        return cls(len(finite), missing, float(finite[0]), float(finite[-1]), mean, sd, finite[at])
+            mean = float(np.average(finite, weights=times_finite))
+            sd = float(np.sqrt(np.average(np.square(finite - mean), weights=times_finite)))
+        return cls(count, missing, float(finite[0]), float(finite[-1]), mean, sd, finite[at])
 
     def with_moments(self, **exact: float) -> Statistics:
         """Replace `count`, `missing`, `minimum`, `maximum`, `mean` or `sd` by what a full pass found."""
