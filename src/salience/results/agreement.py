@@ -10,12 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from salience.results.ordering import contexts, sort_key
+from salience.results.ordering import contexts, positions, sort_key
 
 if TYPE_CHECKING:
     from salience.results.scores import Scores
 
-__all__ = ["Agreement", "agreement", "rank_biased_overlap"]
+__all__ = ["Agreement", "agreement", "common_items", "rank_biased_overlap"]
 
 # Weight of the first ranks in the rank-biased overlap: at 0.9 the first ten carry 86 % (Webber et al. 2010).
 PERSISTENCE = 0.9
@@ -97,31 +97,22 @@ def agreement(left: Scores, right: Scores, k: int = 10) -> Agreement:
 
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k is a whole number from 1 up, got {k!r}")
-    if left.keys != right.keys:
-        raise ValueError(f"items of different kinds cannot be compared: {left.keys} and {right.keys}")
-    a, b = _keyed(left, "left"), _keyed(right, "right")
-    types_a, types_b = a.select(left.keys).schema, b.select(left.keys).schema
-    if types_a != types_b:
-        raise ValueError(
-            f"the keys have different types: {dict(types_a)} and {dict(types_b)}; cast one of them"
-        )
-    both = a.join(b, on=list(left.keys), how="inner", suffix="_right", maintain_order="left")
+    both = common_items(left, right)
     common = both.height
     if common < 2:
         raise ValueError(f"{common} scored items are common to both; agreement needs at least 2")
     k = min(int(k), common)
-    key_a, key_b = both["__key__"].to_numpy(), both["__key___right"].to_numpy()
-    order_a = _order(key_a, both["__row__"].to_numpy())
-    order_b = _order(key_b, both["__row___right"].to_numpy())
+    key_a, key_b = both["key"].to_numpy(), both["key_right"].to_numpy()
+    order_a, order_b = np.argsort(both["place"].to_numpy()), np.argsort(both["place_right"].to_numpy())
     shared = np.intersect1d(order_a[:k], order_b[:k]).size
     tied = key_a.min() == key_a.max() or key_b.min() == key_b.max()
     same_unit = left.meta.unit is not None and left.meta.unit == right.meta.unit and not tied
-    values = both.select("__value__", "__value___right").to_numpy().T
+    values = both.select("amount", "amount_right").to_numpy().T
     return Agreement(
         k=k,
         common=common,
-        only_left=a.height - common,
-        only_right=b.height - common,
+        only_left=_scored(left) - common,
+        only_right=_scored(right) - common,
         overlap=shared / k,
         jaccard=shared / (2 * k - shared),
         kendall=float("nan") if tied else float(stats.kendalltau(key_a, key_b).statistic),
@@ -155,8 +146,50 @@ def rank_biased_overlap(
     return float(min(1.0, weight @ share + persistence**n * share[-1]))
 
 
+def common_items(left: Scores, right: Scores) -> pl.DataFrame:
+    """The items that both rankings have scored, and where each stands among them.
+
+    Returns
+    -------
+    frame : polars.DataFrame
+        The keys; ``place`` (int64, 1 is best, among the common items), ``key`` (float64, smaller is better,
+        equal for ties) and ``amount`` (the value); the same of the other side with ``_right``.
+
+    Raises
+    ------
+    ValueError
+        When the keys differ in name or type, or a side has several contexts.
+
+    Examples
+    --------
+    >>> from salience.results import Scores
+    >>> a, b = Scores.from_values({"x": 3.0, "y": 2.0}), Scores.from_order(["w", "y", "x"])
+    >>> common_items(a, b).select("column", "place", "place_right").rows()
+    [('x', 1, 2), ('y', 2, 1)]
+    """
+    if left.keys != right.keys:
+        raise ValueError(f"items of different kinds cannot be compared: {left.keys} and {right.keys}")
+    if left.meta.symmetric != right.meta.symmetric:
+        raise ValueError(
+            "one side has unordered pairs (Meta(symmetric=True)), the other has not; agree on one"
+        )
+    a, b = _keyed(left, "left"), _keyed(right, "right")
+    types_a, types_b = a.select(left.keys).schema, b.select(left.keys).schema
+    if types_a != types_b and a.height and b.height:
+        raise ValueError(
+            f"the keys have different types: {dict(types_a)} and {dict(types_b)}; cast one of them"
+        )
+    both = a.join(
+        b.cast({name: types_a[name] for name in left.keys}),
+        on=list(left.keys),
+        suffix="_right",
+        maintain_order="left",
+    )
+    return both.with_columns(pl.col("place", "place_right").rank("ordinal").cast(pl.Int64))
+
+
 def _keyed(scores: Scores, side: str) -> pl.DataFrame:
-    """Names and sort keys of the scored items; the two names of an unordered pair in ascending order."""
+    """Names, places and values of the scored items; the two names of an unordered pair in ascending order."""
     if np.unique(contexts(scores.frame, scores.by)).size > 1:
         raise ValueError(
             f"the {side} scores have a ranking per {', '.join(scores.by)}; choose one with where(...)"
@@ -167,11 +200,12 @@ def _keyed(scores: Scores, side: str) -> pl.DataFrame:
         names = names.select(pl.min_horizontal(a, b).alias(a), pl.max_horizontal(a, b).alias(b))
     known = "value" in scores.frame.columns
     frame = names.with_columns(
-        pl.Series("__key__", sort_key(scores.frame, scores.better)),
-        pl.Series("__value__", scores.values if known else np.full(names.height, np.nan)),
-    ).with_row_index("__row__")
-    return frame.filter(~pl.col("__key__").is_nan())
+        pl.Series("place", positions(scores.frame, scores.by, scores.better)),
+        pl.Series("key", sort_key(scores.frame, scores.better)),
+        pl.Series("amount", scores.values if known else np.full(names.height, np.nan)),
+    )
+    return frame.filter(pl.col("place") > 0)
 
 
-def _order(key: NDArray[np.float64], row: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.lexsort((row, key)).astype(np.int64)
+def _scored(scores: Scores) -> int:
+    return int((~np.isnan(sort_key(scores.frame, scores.better))).sum())

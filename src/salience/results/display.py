@@ -74,15 +74,20 @@ def number(value: Any) -> str:
 
 
 def shortened(text: str, width: int = WIDEST) -> str:
-    """The text in one line of at most `width` characters, cut with an ellipsis.
+    """The text in one line of at most `width` characters, an ellipsis where it was cut.
+
+    The cut is inside: long names of columns often differ only at their ends.
 
     Examples
     --------
-    >>> shortened("a_rather_long_column_name", 12)
-    'a_rather_lo…'
+    >>> shortened("a_rather_long_column_name_7", 14)
+    'a_rather_…me_7'
     """
     line = text.replace("\n", "⏎").replace("\t", " ")
-    return line if len(line) <= width else line[: width - 1] + "…"
+    if len(line) <= width:
+        return line
+    tail = width // 3
+    return f"{line[: width - tail - 1]}…{line[len(line) - tail :]}"
 
 
 def _title(scores: Scores) -> str:

@@ -1,0 +1,397 @@
+"""The pictures every :class:`~salience.results.scores.Scores` has: matplotlib axes in, the axes out.
+
+Each picture is bounded: however many items there are, it stays readable and says how many it left out.
+Colours are told apart by colour-blind readers (Okabe and Ito 2008; cividis; purple to orange).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from salience.results.agreement import common_items
+from salience.results.display import shortened
+from salience.results.ordering import null_level
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from salience.results.scores import Scores
+
+__all__ = ["PICTURES", "agreement", "curves", "draw", "histogram", "matrix", "ranking", "redundancy"]
+__all__ += ["score_against_cardinality"]
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+GREY = "#7F7F7F"
+CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
+MOST_BARS = 30
+MOST_CELLS = 60
+LABEL_WIDTH = 24
+
+
+def draw(scores: Scores, kind: str | None = None, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw `scores` as the picture `kind`, or as the one that suits them.
+
+    Parameters
+    ----------
+    scores : Scores
+    kind : {"ranking", "histogram", "matrix", "redundancy", "cardinality"}, optional
+        Without it unordered pairs are drawn as "redundancy", other items with two names as "matrix", the rest
+        as "ranking".
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure without it.
+    **options
+        Of the picture.
+
+    Raises
+    ------
+    ValueError
+        When there is no such picture.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from salience.results import Scores
+    >>> ax = Figure().subplots()
+    >>> Scores.from_values({"age": 0.2, "city": 0.7}).plot(ax=ax) is ax
+    True
+    """
+    kind = _suited(scores) if kind is None else kind
+    if kind not in PICTURES:
+        raise ValueError(f"there is no picture {kind!r}; the pictures are {', '.join(PICTURES)}")
+    return PICTURES[kind](scores, ax=ax, **options)
+
+
+def ranking(scores: Scores, ax: Axes | None = None, *, top: int = MOST_BARS, **where: Any) -> Axes:
+    """The best items as dots on a line, with their intervals and the level of chance as ticks.
+
+    Parameters
+    ----------
+    scores : Scores
+        One ranking; name a context in `where` when there are several.
+    ax : matplotlib Axes, optional
+    top : int
+        How many items to draw, at most 30 keep their names readable.
+    **where
+        As in :meth:`Scores.where`.
+    """
+    order = scores.order(**where)
+    shown = scores.frame[order[:top]]
+    ax = _axes(ax, height=1.0 + 0.24 * max(len(shown), 3))
+    column = "value" if "value" in shown.columns else "rank"
+    value = shown[column].to_numpy().astype(np.float64)
+    place = np.arange(len(shown))
+    if column == "value":
+        ax.hlines(place, 0, value, color=BLUE, alpha=0.25, linewidth=3)
+        ax.axvline(0, color=GREY, linewidth=0.8)
+    if {"lo", "hi"} <= set(shown.columns):
+        ax.hlines(place, shown["lo"].to_numpy(), shown["hi"].to_numpy(), color=BLUE, linewidth=1.2)
+    flagged = (
+        shown["flag"].is_not_null().to_numpy() if "flag" in shown.columns else np.zeros(len(shown), bool)
+    )
+    ax.scatter(value, place, c=np.where(flagged, GREY, BLUE), s=22, zorder=3)
+    null = null_level(shown)
+    if null is not None:
+        ax.scatter(null, place, marker="|", s=110, color=RED, zorder=4, label="chance")
+        ax.legend(frameon=False, loc="lower right")
+    ax.set_yticks(place, _labels(shown, scores.keys))
+    ax.set_ylim(max(len(shown), 1) - 0.5, -0.7)
+    ax.set_xlabel(_named(column, scores))
+    _note(ax, len(order) - len(shown), scores.item)
+    return _titled(ax, scores, where)
+
+
+def histogram(scores: Scores, ax: Axes | None = None, *, bins: int = 40, **where: Any) -> Axes:
+    """How the values are spread; says how many items are unscored.
+
+    `bins` is the number of bars, `where` chooses rows as in :meth:`Scores.where`.
+    """
+    values = scores.where(**where).values
+    known = values[np.isfinite(values)]
+    ax = _axes(ax)
+    ax.hist(known, bins=bins, color=BLUE, alpha=0.8)
+    ax.set_xlabel(_named("value", scores))
+    ax.set_ylabel(f"{scores.item}s")
+    _note(ax, values.size - known.size, scores.item, "without a finite value")
+    return _titled(ax, scores, where)
+
+
+def score_against_cardinality(
+    scores: Scores, ax: Axes | None = None, *, cardinality: str = "card", names: int = 8, **where: Any
+) -> Axes:
+    """Score against number of distinct values, with the level that chance alone reaches.
+
+    A column far above the line carries information; one on it only has many values. The raw measure ``mi`` is
+    drawn where there is one, else ``value``.
+
+    Parameters
+    ----------
+    scores : Scores
+        With a column of cardinalities; ``null`` gives the line of chance.
+    ax : matplotlib Axes, optional
+    cardinality : str
+        Column of the number of distinct values.
+    names : int
+        How many of the items furthest above the line to name.
+    **where
+        As in :meth:`Scores.where`.
+    """
+    frame = scores.where(**where).frame
+    if cardinality not in frame.columns:
+        raise ValueError(
+            f"there is no column {cardinality!r} of cardinalities; there are {', '.join(frame.columns)}"
+        )
+    column = "mi" if "mi" in frame.columns else "value"
+    frame = frame.filter(pl.col(column).is_finite() & (pl.col(cardinality) > 0))
+    x, y = frame[cardinality].to_numpy().astype(np.float64), frame[column].to_numpy()
+    ax = _axes(ax)
+    ax.set_xscale("log")
+    ax.scatter(x, y, s=16, color=BLUE, alpha=0.6, linewidths=0)
+    above = y
+    if "null" in frame.columns:
+        null = frame["null"].fill_null(0.0).to_numpy()
+        above = y - null
+        along = np.argsort(x, kind="stable")
+        ax.plot(x[along], null[along], color=RED, linewidth=1.2, label="chance")
+        ax.fill_between(x[along], np.minimum(0, null[along]), null[along], color=RED, alpha=0.1, linewidth=0)
+        ax.legend(frameon=False, loc="upper left")
+    if "z" in frame.columns:
+        above = frame["z"].fill_null(0.0).to_numpy()
+    named = [i for i in np.argsort(-above, kind="stable")[:names] if above[i] > 0]
+    _name_points(ax, x, y, named, _labels(frame, scores.keys))
+    ax.set_xlabel("distinct values")
+    ax.set_ylabel(_named(column, scores))
+    return _titled(ax, scores, where)
+
+
+def matrix(scores: Scores, ax: Axes | None = None, *, column: str = "value") -> Axes:
+    """A heat map of items with two names, for instance heads by layer; grey where there is no item.
+
+    `column` is the one to show.
+    """
+    found = scores.matrix(column)
+    return _titled(_heat(_axes(ax), found.values, found.rows, found.columns, scores, column), scores, {})
+
+
+def redundancy(scores: Scores, ax: Axes | None = None, *, top: int = MOST_CELLS) -> Axes:
+    """A heat map of unordered pairs, similar columns side by side (average linkage).
+
+    Parameters
+    ----------
+    scores : Scores
+        Of pairs, with ``meta.symmetric``.
+    ax : matplotlib Axes, optional
+    top : int
+        How many columns to draw: those with the strongest pairs. 60 keep their names readable.
+    """
+    if not (scores.meta.symmetric and len(scores.keys) == 2):
+        raise ValueError("the redundancy picture is of unordered pairs: two keys and Meta(symmetric=True)")
+    found = scores.matrix()
+    strength = np.nanmax(np.where(np.isnan(found.values), -np.inf, np.abs(found.values)), axis=1, initial=0)
+    kept = np.sort(np.argsort(-strength, kind="stable")[:top])
+    values = found.values[np.ix_(kept, kept)]
+    kept_order = _side_by_side(values)
+    names = [found.rows[kept[i]] for i in kept_order]
+    ax = _heat(_axes(ax), values[np.ix_(kept_order, kept_order)], names, names, scores, "value")
+    _note(ax, len(found.rows) - len(kept), "column")
+    return _titled(ax, scores, {})
+
+
+def curves(found: pl.DataFrame | Mapping[str, pl.DataFrame], ax: Axes | None = None) -> Axes:
+    """Retention or deletion curves: what is left when only the best items are kept, or all but them.
+
+    Parameters
+    ----------
+    found : polars.DataFrame or mapping of name to one
+        With ``size`` or ``fraction``, ``share`` or ``value``, and perhaps ``lo`` and ``hi``; ``random``,
+        ``random_lo`` and ``random_hi`` are drawn as the band of random rankings, once.
+    ax : matplotlib Axes, optional
+    """
+    named = {"": found} if isinstance(found, pl.DataFrame) else dict(found)
+    if not named:
+        raise ValueError("there is no curve to draw")
+    ax = _axes(ax)
+    banded = False
+    for i, (name, frame) in enumerate(named.items()):
+        x_name, y_name = _one_of(frame, ("size", "fraction")), _one_of(frame, ("share", "value"))
+        frame = frame.sort(x_name)
+        x, colour = frame[x_name].to_numpy(), CYCLE[i % len(CYCLE)]
+        if not banded and "random" in frame.columns:
+            ax.plot(x, frame["random"].to_numpy(), color=GREY, linestyle="--", label="random rankings")
+            banded = True
+            if {"random_lo", "random_hi"} <= set(frame.columns):
+                lo, hi = frame["random_lo"].to_numpy(), frame["random_hi"].to_numpy()
+                ax.fill_between(x, lo, hi, color=GREY, alpha=0.2, linewidth=0)
+        if {"lo", "hi"} <= set(frame.columns):
+            ax.fill_between(x, frame["lo"].to_numpy(), frame["hi"].to_numpy(), color=colour, alpha=0.2)
+        line = "-" if i < len(CYCLE) else ":"
+        label = _label(name) or "this ranking"
+        ax.plot(x, frame[y_name].to_numpy(), line, marker="o", markersize=4, color=colour, label=label)
+        ax.set_xlabel({"size": "items", "fraction": "share of the items"}[x_name])
+        ax.set_ylabel({"share": "share of the full gain", "value": "value"}[y_name])
+    ax.legend(frameon=False)
+    return ax
+
+
+def agreement(left: Scores, right: Scores, ax: Axes | None = None, *, k: int = 10, names: int = 6) -> Axes:
+    """The places of the common items in two rankings, the tops that are compared, and who moved furthest.
+
+    Parameters
+    ----------
+    left, right, k
+        As in :meth:`Scores.compare`.
+    ax : matplotlib Axes, optional
+    names : int
+        How many of the items that moved furthest to name.
+    """
+    found = left.compare(right, k)
+    both = common_items(left, right)
+    x, y = (both[side].to_numpy().astype(np.float64) for side in ("place", "place_right"))
+    ax = _axes(ax)
+    ax.axhspan(0, found.k + 0.5, color=ORANGE, alpha=0.15, linewidth=0)
+    ax.axvspan(0, found.k + 0.5, color=ORANGE, alpha=0.15, linewidth=0)
+    ax.plot([1, len(both)], [1, len(both)], color=GREY, linewidth=0.8)
+    ax.scatter(x, y, s=16, color=BLUE, alpha=0.7, linewidths=0)
+    moved = np.abs(x - y)
+    furthest = [i for i in np.argsort(-moved, kind="stable")[:names] if moved[i] > 0]
+    ax.set_xlim(0.5, len(both) + 0.5)
+    ax.set_ylim(len(both) + 0.5, 0.5)
+    _name_points(ax, x, y, furthest, _labels(both, left.keys))
+    ax.set_xlabel(f"place in {_label(left.meta.method)}")
+    ax.set_ylabel(f"place in {_label(right.meta.method)}")
+    summary = f"top-{found.k} overlap {found.overlap:.2f}, Kendall {found.kendall:.2f}"
+    ax.set_title(summary, fontsize="medium", loc="left")
+    return ax
+
+
+# What Scores.plot(kind) can draw.
+PICTURES: dict[str, Callable[..., Any]] = {
+    "ranking": ranking,
+    "histogram": histogram,
+    "matrix": matrix,
+    "redundancy": redundancy,
+    "cardinality": score_against_cardinality,
+}
+
+
+def _suited(scores: Scores) -> str:
+    if len(scores.keys) == 2 and not scores.by and "value" in scores.frame.columns:
+        return "redundancy" if scores.meta.symmetric else "matrix"
+    return "ranking"
+
+
+def _axes(ax: Axes | None, height: float = 4.2) -> Axes:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt  # only here: who brings axes keeps pyplot out of it
+
+    return plt.subplots(figsize=(6.4, height), layout="constrained")[1]
+
+
+def _labels(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:
+    return [_label(row) for row in frame.select(keys).rows()]
+
+
+def _label(item: Any) -> str:
+    """A short name; a dollar sign stays one and does not start a formula."""
+    name = " · ".join(map(str, item)) if isinstance(item, tuple) else str(item)
+    return shortened(name, LABEL_WIDTH).replace("$", r"\$")
+
+
+def _named(column: str, scores: Scores) -> str:
+    unit = scores.meta.unit if column in ("value", "mi") else None
+    return f"{column} ({unit})" if unit else column
+
+
+def _titled(ax: Axes, scores: Scores, where: Mapping[str, Any]) -> Axes:
+    context = ", ".join(f"{name} {value}" for name, value in where.items())
+    ax.set_title(" · ".join(filter(None, (scores.meta.method, context))), fontsize="medium", loc="left")
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def _note(ax: Axes, left_out: int, item: str, what: str = "more") -> None:
+    if left_out > 0:
+        text = f"{left_out:,} {item}{'s' if left_out != 1 else ''} {what}"
+        ax.annotate(
+            text, (1, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points",
+            ha="right", va="bottom", fontsize="small", color=GREY,
+        )  # fmt: skip
+
+
+def _name_points(
+    ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], points: Sequence[Any], labels: Sequence[str]
+) -> None:
+    """Write names beside points, the upper ones first, each at least a line below the one before."""
+    if not len(points):
+        return
+    place = ax.transData.transform(np.column_stack([x[points], y[points]]))
+    line = 0.011 * ax.figure.dpi * 10  # a line of small text, in pixels
+    right = ax.transAxes.transform((0.75, 0))[0]
+    floor = np.inf
+    for i in np.argsort(-place[:, 1], kind="stable"):
+        wanted = min(place[i, 1], floor - line)
+        floor = wanted
+        left = place[i, 0] > right
+        ax.annotate(
+            labels[points[i]], (x[points[i]], y[points[i]]), textcoords="offset pixels",
+            xytext=(-7 if left else 7, wanted - place[i, 1]), ha="right" if left else "left", va="center",
+            fontsize="small", arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5},
+        )  # fmt: skip
+
+
+def _heat(
+    ax: Axes,
+    values: NDArray[np.float64],
+    rows: Sequence[Any],
+    columns: Sequence[Any],
+    scores: Scores,
+    column: str,
+) -> Axes:
+    from matplotlib import colormaps
+    from matplotlib.ticker import MaxNLocator
+
+    known = values[np.isfinite(values)]
+    signed = known.size and known.min() < 0 < known.max()
+    colours = colormaps["PuOr" if signed else "cividis"].with_extremes(bad="#DDDDDD")
+    limit = float(np.abs(known).max()) if known.size else 1.0
+    image = ax.imshow(np.ma.masked_invalid(values), cmap=colours, aspect="auto", interpolation="nearest")
+    if signed:
+        image.set_clim(-limit, limit)
+    for axis, names, rotation in ((ax.yaxis, rows, 0), (ax.xaxis, columns, 90)):
+        if len(names) <= MOST_CELLS:
+            texts = [_label(name) for name in names]
+            long = rotation if max(map(len, texts), default=0) > 3 else 0
+            size = "small" if len(names) <= 25 else 5.0
+            axis.set_ticks(range(len(names)), texts, rotation=long, fontsize=size)
+        else:
+            axis.set_major_locator(MaxNLocator(10, integer=True))
+    axes = (*scores.keys, *scores.by)
+    ax.set_ylabel(axes[0])
+    ax.set_xlabel(axes[1])
+    ax.figure.colorbar(image, ax=ax, label=_named(column, scores), fraction=0.046, pad=0.02)
+    return ax
+
+
+def _side_by_side(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """An order of the rows of a symmetric matrix that puts similar ones next to each other."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(values) < 3:
+        return np.arange(len(values))
+    similar = np.nan_to_num(np.abs(values))
+    distance = similar.max() - similar
+    np.fill_diagonal(distance, 0)
+    return np.asarray(leaves_list(linkage(squareform(distance, checks=False), "average")), dtype=np.int64)
+
+
+def _one_of(frame: pl.DataFrame, names: Sequence[str]) -> str:
+    for name in names:
+        if name in frame.columns:
+            return name
+    raise ValueError(f"a curve needs a column {' or '.join(names)}, got {', '.join(frame.columns)}")
