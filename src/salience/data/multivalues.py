@@ -1,0 +1,114 @@
+"""Columns that hold several values in a row: lists, and texts such as ``"sports,news"`` or ``"12-7-33"``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from salience.data.hashing import as_text
+
+SEPARATORS = (",", "-")
+MOST_TOKENS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """The tokens of a multi-value column in one block: those of row i are ``codes[offsets[i]:offsets[i +
+    1]]``.
+
+    Attributes
+    ----------
+    offsets : int64 (n + 1,)
+    codes : int32 (tokens,)
+        Index into `vocabulary`; tokens outside of it are left out.
+    vocabulary : tuple of str
+    """
+
+    offsets: NDArray[np.int64]
+    codes: NDArray[np.int32]
+    vocabulary: tuple[str, ...]
+
+
+def split(array: pa.Array, separator: str) -> tuple[NDArray[np.int64], pa.Array]:
+    """The tokens of every row of a list column or of a column of separated texts.
+
+    Parameters
+    ----------
+    array : pyarrow.Array, length n
+    separator : str
+        Of texts; blanks around a token do not belong to it.
+
+    Returns
+    -------
+    offsets : int64 (n + 1,)
+    tokens : pyarrow.Array of large_string
+
+    Examples
+    --------
+    >>> offsets, tokens = split(pa.array(["a, b", None, "b"]), ",")
+    >>> offsets, tokens.to_pylist()
+    (array([0, 2, 2, 3]), ['a', 'b', 'b'])
+    """
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if not pa.types.is_nested(array.type):
+        array = pc.split_pattern(as_text(array).cast(pa.large_string()), separator)
+    array = array.cast(pa.large_list(array.type.value_type))
+    lengths = pc.list_value_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+    tokens = as_text(array.flatten()).cast(pa.large_string())
+    return np.concatenate([[0], np.cumsum(lengths)]), pc.utf8_trim_whitespace(tokens)
+
+
+def vocabularies(
+    batches: Iterable[pa.RecordBatch], separators: Mapping[str, str | None], missing: tuple[str, ...]
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Separator and tokens of multi-value columns.
+
+    Parameters
+    ----------
+    batches : iterable of pyarrow.RecordBatch
+        A pilot.
+    separators : mapping of str to str or None
+        Column -> separator. None: of ``","`` and ``"-"`` the one that occurs more often.
+    missing : tuple of str
+        Tokens that stand for no value.
+
+    Returns
+    -------
+    dict
+        Column -> (separator, its `MOST_TOKENS` most frequent tokens, most frequent first).
+
+    Examples
+    --------
+    >>> pilot = pa.RecordBatch.from_pydict({"tags": ["a-b", "b", "c-b-a"]})
+    >>> vocabularies([pilot], {"tags": None}, ("",))
+    {'tags': ('-', ('b', 'a', 'c'))}
+    """
+    counts: dict[tuple[str, str], Counter[str]] = {
+        (name, candidate): Counter()
+        for name, given in separators.items()
+        for candidate in (SEPARATORS if given is None else (given,))
+    }
+    for batch in batches:
+        for (name, separator), counter in counts.items():
+            _, tokens = split(batch.column(name), separator)
+            counted = pc.value_counts(tokens)
+            for token, count in zip(
+                counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True
+            ):
+                counter[token] += count
+    found = {}
+    for name in separators:
+        candidates = [separator for n, separator in counts if n == name]
+        best = max(candidates, key=lambda separator: counts[name, separator].total())
+        tokens = [
+            (-n, t) for t, n in counts[name, best].items() if t is not None and t != "" and t not in missing
+        ]
+        found[name] = best, tuple(token for _, token in sorted(tokens)[:MOST_TOKENS])
+    return found

@@ -1,0 +1,374 @@
+"""What a pilot of the rows says about each column: kind, bins, heavy values, how many values to expect.
+
+The pilot is spread over the whole source, never its head: files are sorted by time or by label more often
+than not. Of each piece only the distinct values and their counts are kept, and wide tables are surveyed a
+group of columns at a time, so that memory stays bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from salience.data.hashing import KINDS, MISSING, as_text, identities, numbers
+
+PILOT_ROWS = 1 << 18
+PIECE_ROWS = 8192
+_MANY_SHARDS = 8
+_READ_ROWS = 4_000_000  # to get at the pilot's rows; or an eighth of all rows
+NUMBER_SHARE = 0.98  # of the texts that are not missing: so many must read as numbers (or times)
+BINNED_ABOVE = 64  # distinct numbers in the pilot
+HEAVY_SHARE = 1 / 2048
+MOST_HEAVY = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnPlan:
+    """What was decided about one column.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"text", "number", "time", "list"}
+        As what its values are identified, in whatever way they are stored.
+    edges : float64 (bins - 1,) or None
+        Inner edges of the ordered bins, ascending: bin i is ``edges[i-1] <= x < edges[i]``. None: not binned.
+        Of times: seconds since 1970.
+    heavy : uint64 (h,)
+        Identities of the values that are frequent in the pilot, ascending; sampling by value always keeps
+        them.
+    cap : int
+        Most values that a table of this column may sample.
+    distinct : int
+        Estimated number of distinct values in the whole source, without missing.
+    vocabulary : tuple of str or None
+        Of a multi-value column: its tokens, most frequent first.
+    separator : str
+        Between the tokens of a multi-value column of texts.
+    coverage : float
+        Share of pilot rows with a value.
+    mean, sd, low, high : float or None
+        Of the finite numbers (times) in the pilot.
+    """
+
+    name: str
+    kind: str
+    edges: NDArray[np.float64] | None = None
+    heavy: NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    cap: int = 1024
+    distinct: int = 0
+    vocabulary: tuple[str, ...] | None = None
+    separator: str = ","
+    coverage: float = 1.0
+    mean: float | None = None
+    sd: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready; identities as strings of digits: other JSON readers have no 64-bit integers."""
+        content = dict(self.__dict__)
+        content["edges"] = None if self.edges is None else self.edges.tolist()
+        content["heavy"] = [str(h) for h in self.heavy.tolist()]
+        content["vocabulary"] = None if self.vocabulary is None else list(self.vocabulary)
+        return content
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> ColumnPlan:
+        """The inverse of `to_dict`."""
+        content = dict(content)
+        content["edges"] = None if content["edges"] is None else np.array(content["edges"], np.float64)
+        content["heavy"] = np.array([int(h) for h in content["heavy"]], np.uint64)
+        content["vocabulary"] = None if content["vocabulary"] is None else tuple(content["vocabulary"])
+        return cls(**content)
+
+
+@dataclass(frozen=True)
+class Values:
+    """Distinct values of a column in the pilot, as stored, with their counts; identities of lists."""
+
+    values: pa.Array
+    counts: NDArray[np.int64]
+
+
+def choose_pieces(shards: Sequence[Any], rows: int, seed: int) -> dict[int, set[int]]:
+    """Which pieces of `PIECE_ROWS` rows make up the pilot: evenly spaced over all shards, the start drawn
+    from the seed.
+
+    Returns
+    -------
+    dict of int to set of int
+        Position of a shard -> numbers of its pieces.
+    """
+    counts = [-(-shard.rows // PIECE_ROWS) for shard in shards]
+    total = sum(shard.rows for shard in shards)
+    wanted = sum(counts) if total <= rows else max(1, -(-sum(counts) * rows // total))
+    if (
+        len(shards) >= _MANY_SHARDS
+    ):  # a shard is read from its start: do not go so deep that the pilot becomes a scan
+        readable = max(_READ_ROWS, total // 8)
+        depth = max(1, readable // (min(len(shards), wanted) * PIECE_ROWS))
+        counts = [min(count, depth) for count in counts]
+    pieces = [(s, p) for s, count in enumerate(counts) for p in range(count)]
+    wanted = min(wanted, len(pieces))
+    start = np.random.default_rng(seed).random()
+    chosen: dict[int, set[int]] = {}
+    for at in (np.arange(wanted) + start) * len(pieces) / max(wanted, 1):
+        s, p = pieces[int(at)]
+        chosen.setdefault(s, set()).add(p)
+    return chosen
+
+
+@dataclass
+class Pilot:
+    """Reads the pilot rows of a source, column by column.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of the pilot.
+    row_bytes : float
+        Bytes of a row as read.
+    """
+
+    source: Any
+    names: Sequence[str]
+    memory: int
+    seed: int
+    size: int = PILOT_ROWS
+    rows: int = 0
+    row_bytes: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._shards = self.source.shards()
+        self._chosen = choose_pieces(self._shards, self.size, self.seed)
+
+    def columns(self) -> Iterator[tuple[str, Values]]:
+        """Every column with its values in the pilot, a group of columns in memory at a time."""
+        for group in self._groups():
+            folds: dict[str, list[tuple[pa.Array, NDArray[np.int64]]]] = {name: [] for name in group}
+            rows = 0
+            for batch in self.batches(group):
+                rows += batch.num_rows
+                for name in group:
+                    folds[name].append(value_counts(batch.column(name)))
+            self.rows = rows
+            for name in group:
+                yield name, _joined(folds.pop(name))
+
+    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The pieces of the pilot."""
+        for s, pieces in self._chosen.items():
+            for number, batch in enumerate(self.source.batches(self._shards[s], list(names), PIECE_ROWS)):
+                if number in pieces:
+                    yield batch
+                if number >= max(pieces):
+                    break
+
+    def _groups(self) -> list[list[str]]:
+        """Columns are put together as long as their distinct values will fit, judged by the first piece."""
+        groups: list[list[str]] = [[]]
+        budget, held = self.memory / 4, 0.0
+        pieces = sum(map(len, self._chosen.values()))
+        first = next(iter(self.batches(self.names)), None)
+        if first is None:
+            return [list(self.names)]
+        self.row_bytes = first.nbytes / max(first.num_rows, 1)
+        for name in self.names:
+            values, counts = value_counts(first.column(name))
+            size = 2.0 * pieces * (values.nbytes + counts.nbytes)  # twice: joining copies
+            if groups[-1] and held + size > budget:
+                groups.append([])
+                held = 0.0
+            groups[-1].append(name)
+            held += size
+        return groups
+
+
+def value_counts(array: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
+    """Distinct values as stored (of nested ones: their identities) and how often each occurs."""
+    if pa.types.is_nested(array.type):
+        hashes, counts = np.unique(identities(array, "list", ())[0], return_counts=True)
+        return pa.array(hashes), counts.astype(np.int64)
+    try:
+        counted = pc.value_counts(array)
+    except pa.ArrowNotImplementedError:
+        counted = pc.value_counts(as_text(array))
+    values = counted.field("values")
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    return values, counted.field("counts").to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _joined(folds: list[tuple[pa.Array, NDArray[np.int64]]]) -> Values:
+    if not folds:
+        return Values(pa.nulls(0, pa.string()), np.empty(0, np.int64))
+    return Values(
+        pa.concat_arrays([values for values, _ in folds]), np.concatenate([counts for _, counts in folds])
+    )
+
+
+def decide_kind(values: Values, physical: str, missing: tuple[str, ...]) -> str:
+    """Kind of a column from its physical type and, for texts, from what they read as."""
+    if physical in _KIND_OF:
+        return _KIND_OF[physical]
+    for kind in ("number", "time"):
+        present = identities(values.values, kind, missing)[0] != MISSING
+        read = ~np.isnan(numbers(values.values, kind, missing)) & present
+        total = values.counts[present].sum()
+        if total and values.counts[read].sum() >= NUMBER_SHARE * total:
+            return kind
+    return "text"
+
+
+_KIND_OF = {"integer": "number", "real": "number", "boolean": "number", "time": "time", "list": "list"}
+
+
+def column_plan(
+    name: str,
+    values: Values,
+    physical: str,
+    missing: tuple[str, ...],
+    bins: int,
+    rows: int,
+    given: Mapping[str, Any],
+) -> ColumnPlan:
+    """Decide everything about a column but its cap and vocabulary.
+
+    Parameters
+    ----------
+    values : Values
+        Its pilot.
+    physical : str
+        Its type in the source.
+    rows : int
+        Rows of the whole source.
+    given : mapping
+        What the user decided instead.
+    """
+    kind = given.get("kind") or decide_kind(values, physical, missing)
+    nested = physical == "list"  # then the values are identities already
+    row_hashes = values.values.to_numpy() if nested else identities(values.values, kind, missing)[0]
+    keys, inverse = np.unique(row_hashes, return_inverse=True)
+    counts = np.bincount(inverse, values.counts, len(keys)).astype(np.int64)
+    pilot = int(counts.sum())
+    present = keys != MISSING
+    keys, counts = keys[present], counts[present]
+    plan: dict[str, Any] = {
+        "distinct": expected_distinct(counts, rows / pilot if pilot else 1.0),
+        "heavy": heavy_values(keys, counts, pilot),
+        "coverage": float(counts.sum() / pilot) if pilot else 0.0,
+    }
+    if kind in ("number", "time") and not nested:
+        numeric = numbers(values.values, kind, missing)
+        finite = np.isfinite(numeric)
+        plan |= _moments(numeric[finite], values.counts[finite])
+        if len(keys) > BINNED_ABOVE:
+            plan["edges"] = quantile_edges(numeric[finite], values.counts[finite], bins)
+    return ColumnPlan(name=name, kind=kind, **(plan | {k: v for k, v in given.items() if k in _GIVEN}))
+
+
+_GIVEN = ("edges", "heavy", "cap", "distinct", "vocabulary", "separator")
+
+
+def _moments(values: NDArray[np.float64], counts: NDArray[np.int64]) -> dict[str, float | None]:
+    if not len(values):
+        return {}
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = float(np.average(values, weights=counts))
+        sd = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
+    finite = np.isfinite(mean) and np.isfinite(sd)  # values near the largest float64 overflow
+    return {
+        "mean": mean if finite else None,
+        "sd": sd if finite else None,
+        "low": float(values.min()),
+        "high": float(values.max()),
+    }
+
+
+def quantile_edges(
+    values: NDArray[np.float64], counts: NDArray[np.int64], bins: int
+) -> NDArray[np.float64] | None:
+    """Inner edges of about `bins` bins of equal weight; a value with the weight of a bin gets a bin of its
+    own.
+
+    Parameters
+    ----------
+    values : float64 (u,)
+        Finite; need not be sorted or distinct.
+    counts : int64 (u,)
+    bins : int
+
+    Returns
+    -------
+    float64 (e,) or None
+        Ascending and distinct, all above the smallest value: no bin is empty in the pilot. None without two
+        values.
+
+    Examples
+    --------
+    >>> quantile_edges(np.array([0.0, 1.0, 2.0, 3.0]), np.array([97, 1, 1, 1]), 4)
+    array([1., 2., 3.])
+    """
+    distinct, inverse = np.unique(values, return_inverse=True)
+    if len(distinct) < 2:
+        return None
+    weight = np.bincount(inverse, counts, len(distinct))
+    alone = weight >= weight.sum() / bins
+    light = np.where(alone, 0.0, weight)
+    own = np.flatnonzero(alone)
+    starts = [own, own + 1]  # a heavy value starts a bin, and the next value starts another
+    left = max(bins - len(own), 1)
+    if light.sum() > 0 and left > 1:
+        before = np.cumsum(light) - light
+        starts.append(np.searchsorted(before, light.sum() * np.arange(1, left) / left))
+    at = np.unique(np.concatenate(starts))
+    edges: NDArray[np.float64] = distinct[at[(at > 0) & (at < len(distinct))]]
+    return edges if len(edges) else None
+
+
+def heavy_values(keys: NDArray[np.uint64], counts: NDArray[np.int64], rows: int) -> NDArray[np.uint64]:
+    """Identities with at least `HEAVY_SHARE` of the rows, at most `MOST_HEAVY` of them, ascending."""
+    enough = np.flatnonzero(counts >= max(2.0, rows * HEAVY_SHARE))
+    first = enough[np.lexsort((keys[enough], -counts[enough]))][:MOST_HEAVY]
+    return np.sort(keys[first])
+
+
+def expected_distinct(counts: NDArray[np.int64], times: float) -> int:
+    """Expected number of distinct values in a population `times` as large as the sample (Chao and Lin, 2012).
+
+    The estimator for sampling without replacement: a column of distinct values is expected to stay one.
+
+    Parameters
+    ----------
+    counts : int64 (d,)
+        How often each value occurs in the sample.
+    times : float
+        Population over sample, at least 1.
+
+    Examples
+    --------
+    >>> expected_distinct(np.ones(100, dtype=np.int64), 50.0), expected_distinct(np.full(7, 20), 50.0)
+    (5000, 7)
+    """
+    seen, once, twice = len(counts), int((counts == 1).sum()), int((counts == 2).sum())
+    if once == 0 or times <= 1.0:
+        return seen
+    n = int(counts.sum())
+    ratio = 1.0 / (times - 1.0)  # q / (1 - q)
+    unseen = once**2 / (n / max(n - 1, 1) * 2.0 * twice + ratio * once)
+    return int(min(round(seen + unseen), round(n * times)))
+
+
+def check_kind(name: str, kind: str) -> None:
+    """Raise a ValueError for a kind that does not exist."""
+    if kind not in KINDS:
+        raise ValueError(
+            f"spec of column {name!r}: kind={kind!r} is unknown; allowed are {', '.join(map(repr, KINDS))}."
+        )
