@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.random_projection import SparseRandomProjection
@@ -205,20 +203,29 @@ class Judge:
 
     def losses(self, features: Sequence[Candidate]) -> NDArray[np.float64]:
         """Log loss per fold in nats, shape (folds,); without a feature, that of the class shares."""
-        design, y = self.sample.one_hot(features), self.sample.labels
-        return np.array([self._loss(design, y, train, test) for train, test in self.splits])
+        return np.array([self.row_losses(features, *split).mean() for split in self.splits])
 
-    def _loss(
-        self, design: sparse.csr_matrix, y: NDArray[np.int64], train: NDArray[Any], test: NDArray[Any]
-    ) -> float:
-        classes = np.arange(len(self.sample.classes))
-        if design.shape[1] == 0:
-            shares = np.bincount(y[train], minlength=len(classes)) / len(train)
-            chances = np.tile(shares, (len(test), 1))
-        else:
-            fitted = self.surrogate.build(design.shape[1], self.seed).fit(design[train], y[train])
-            chances = fitted.predict_proba(design[test])
-        return float(log_loss(y[test], chances, labels=classes))
+    def row_losses(
+        self, features: Sequence[Candidate], train: NDArray[Any], test: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Log loss of each row of ``test`` under the model fitted on ``train``, shape (len(test),)."""
+        chances = self.probabilities(features, train, test)
+        own = chances[np.arange(len(test)), self.sample.labels[test]]
+        return -np.log(np.maximum(own, np.finfo(np.float64).eps))  # as scikit-learn clips
+
+    def probabilities(
+        self, features: Sequence[Candidate], train: NDArray[Any], test: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Class probabilities of ``test`` under the model fitted on ``train``, shape (len(test), classes)."""
+        y, n_classes = self.sample.labels[train], len(self.sample.classes)
+        if not features:
+            shares = np.bincount(y, minlength=n_classes) / len(train)
+            return np.tile(shares, (len(test), 1))
+        design = self.sample.one_hot(features)
+        fitted = self.surrogate.build(design.shape[1], self.seed).fit(design[train], y)
+        chances = np.zeros((len(test), n_classes))
+        chances[:, fitted.classes_] = fitted.predict_proba(design[test])
+        return chances
 
 
 def _wanted(
