@@ -31,6 +31,7 @@ CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 MOST_BARS = 30
 MOST_CELLS = 60
 LABEL_WIDTH = 24
+LINE = 10.5  # height of a line of small text, in points
 
 
 def draw(scores: Scores, kind: str | None = None, ax: Axes | None = None, **options: Any) -> Axes:
@@ -329,17 +330,17 @@ def _name_points(
     """Write names beside points, the upper ones first, each at least a line below the one before."""
     if not len(points):
         return
-    place = ax.transData.transform(np.column_stack([x[points], y[points]]))
-    line = 0.011 * ax.figure.dpi * 10  # a line of small text, in pixels
-    right = ax.transAxes.transform((0.75, 0))[0]
+    ax.get_xlim(), ax.get_ylim()  # settles the limits, and with them where the points lie
+    points_per_pixel = 72 / ax.figure.dpi
+    place = ax.transData.transform(np.column_stack([x[points], y[points]])) * points_per_pixel
+    right = ax.transAxes.transform((0.75, 0))[0] * points_per_pixel
     floor = np.inf
     for i in np.argsort(-place[:, 1], kind="stable"):
-        wanted = min(place[i, 1], floor - line)
-        floor = wanted
-        left = place[i, 0] > right
+        wanted = floor = min(place[i, 1], floor - LINE)
+        side = -1 if place[i, 0] > right else 1
         ax.annotate(
-            labels[points[i]], (x[points[i]], y[points[i]]), textcoords="offset pixels",
-            xytext=(-7 if left else 7, wanted - place[i, 1]), ha="right" if left else "left", va="center",
+            labels[points[i]], (x[points[i]], y[points[i]]), textcoords="offset points",
+            xytext=(5 * side, wanted - place[i, 1]), ha="left" if side > 0 else "right", va="center",
             fontsize="small", arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5},
         )  # fmt: skip
 
