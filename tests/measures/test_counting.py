@@ -153,7 +153,7 @@ def test_unused_codes_and_unlabelled_rows_are_no_values():
     table = CountTable(2, 16)
     table.add(column, np.array([1, -1, -1], dtype=np.int32))
     assert table.contingency().keys.tolist() == [3]
-    assert table.contingency().n == 1
+    assert table.contingency().rows == 1
 
 
 def test_calibrated_weights_reproduce_the_class_totals():

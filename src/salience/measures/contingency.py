@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -38,7 +37,7 @@ class Contingency:
     >>> table = Contingency.from_codes([0, 0, 1, 1, 2], [0, 1, 1, 1, 0])
     >>> table.counts
     array([[1, 1], [0, 2], [1, 0]])
-    >>> table.n, table.distinct, table.coverage
+    >>> table.rows, table.distinct, table.coverage
     (5, 3.0, 1.0)
     """
 
@@ -132,7 +131,7 @@ class Contingency:
         return cls(keys, counts, np.ones(len(keys)), counts.sum(axis=0))
 
     @property
-    def n(self) -> int:
+    def rows(self) -> int:
         """Labelled rows, over all values."""
         return int(self.label_counts.sum())
 
@@ -167,10 +166,10 @@ class Contingency:
     @property
     def coverage(self) -> float:
         """Share of the labelled rows whose value is not missing; nan without rows."""
-        if self.n == 0:
+        if self.rows == 0:
             return float("nan")
         gaps = self.counts[self.keys == np.uint64(self.missing)].sum()
-        return float(1.0 - gaps / self.n)
+        return float(1.0 - gaps / self.rows)
 
     def calibrated(self) -> NDArray[np.float64]:
         """Weights under which the sampled values add up to the known class totals exactly, shape (d,).
@@ -221,12 +220,3 @@ class Contingency:
         slope = np.linalg.lstsq(shares.T @ k, shares.T @ s, rcond=1e-10)[0]
         residual = s - k @ slope
         return float((1.0 - self.theta) / self.theta**2 * (residual @ residual))
-
-    def resampled(
-        self, draw: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]]
-    ) -> Contingency:
-        """Return the table with other counts of the same margins, ``draw(totals, label_counts)``."""
-        counts = draw(self.totals, self.label_counts)
-        return Contingency(
-            self.keys, counts, self.weight, self.label_counts, self.theta, self.checksum, self.missing
-        )

@@ -1,7 +1,7 @@
 """Counting every column of a scan against the label.
 
-A `CountTable` counts one column view in bounded memory, a `Contingency` is what it has counted, and a `CountState` fills
-one table per column view in a single pass.
+A `CountTable` counts one column view in bounded memory, a `Contingency` is what it has counted, and a
+`CountState` fills one table per column view in a single pass.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class CountState:
             )
         columns = {entry.name: entry for entry in plan.columns}
         self.label = label
-        self.n_classes = _class_count(labels[label])
+        self.n_classes = len(labels[label].classes)
         self._limits: dict[Item, tuple[int, NDArray[np.uint64]]] = {}
         for name, view in items:
             if view not in _VIEWS:
@@ -143,7 +143,3 @@ _VIEWS: dict[str, Callable[[Any, str], Any]] = {
     "values": lambda block, name: block.column(name),
     "bins": lambda block, name: block.binned(name),
 }
-
-
-def _class_count(label: Any) -> int:
-    return len(label.classes) if label.kind == "classes" else len(label.edges) + 1

@@ -306,7 +306,8 @@ class CountTable:
 
 
 def columns_of(table: pa.Table, n_classes: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the keys and the counts ``(rows, n_classes)`` of a table with the columns ``key`` and ``counts``."""
+    """Return the keys and the counts ``(rows, n_classes)`` of a table with the columns ``key`` and
+    ``counts``."""
     lists = table["counts"].combine_chunks()
     width = table.schema.field("counts").type.list_size
     if width != n_classes:
