@@ -22,6 +22,7 @@ import fcntl
 import json
 import os
 import platform
+import re
 import shlex
 import shutil
 import sys
@@ -557,8 +558,9 @@ class _plain_errors:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        # polars and pyarrow raise OSErrors of their own; some carry the number only in their text
-        if isinstance(error, OSError):
-            number = error.errno or (errno.ENOSPC if "os error 28" in str(error).lower() else 0)
-            said = self.SAY.get(number, error.strerror or str(error))
+        # polars says what the system said only in the text of an exception of its own kind
+        told = re.search(r"os error (\d+)", str(error)) if isinstance(error, Exception) else None
+        if isinstance(error, OSError) or told:
+            number = getattr(error, "errno", None) or (int(told[1]) if told else 0)
+            said = self.SAY.get(number) or getattr(error, "strerror", None) or str(error)
             raise OSError(number, f"cannot write {self.path}: {said}") from error

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from salience.tabular.ranking import StreamRanker
     from salience.verify.verdict import Verdict
 
-__all__ = ["VERIFY_ROWS", "read_sample", "verdict_on"]
+__all__ = ["VERIFY_ROWS", "read_planned", "read_sample", "verdict_on"]
 
 VERIFY_ROWS = 5000  # rows judged on by default: some 700 refits take a minute or two
 SPREAD = 20  # the sample is drawn from this many times as many rows, spread over the source
@@ -64,7 +64,8 @@ def verdict_on(
     }
     known = ranker.get_params(deep=False)
     kept = set(frame.columns)
-    plain |= {name: [c for c in known[name] if c in kept] for name in ("focus", "exclude") if name in known}
+    for name in ("focus", "exclude"):
+        plain[name] = [column for column in known[name] if column in kept]
     settings = {"estimator": estimator, "seed": seed, "n_jobs": threads, "progress": progress}
     return verify(type(ranker)(**{**known, **plain}), (frame, target), **settings)
 
@@ -105,3 +106,11 @@ def read_sample(source: Any, target: str, kinds: Mapping[str, str], rows: int, s
         pl.col(n).cast(pl.Float64, strict=False) for n in columns if kinds.get(n) == "number" and n != target
     ]
     return frame.with_columns(numbers).sample(min(rows, len(frame)), seed=seed, shuffle=True)
+
+
+def read_planned(source: Any, target: str, rows: int, seed: int) -> pl.DataFrame:
+    """The same for a source that has no plan yet."""
+    from salience.data.plan import plan
+
+    kinds = {column.name: column.kind for column in plan(source, label=target, seed=seed).columns}
+    return read_sample(source, target, kinds, rows, seed)

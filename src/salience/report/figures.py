@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from markupsafe import Markup
@@ -289,5 +289,5 @@ def curves(lines: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> Mark
     return picture.done()
 
 
-def _finite(value: Any) -> bool:
+def _finite(value: Any) -> TypeGuard[float]:
     return value is not None and isinstance(value, int | float | np.number) and math.isfinite(value)

@@ -274,6 +274,8 @@ def number(value: Any, digits: int = 3) -> str:
     """
     if value is None or value != value:
         return ""
+    if abs(value) >= 1e15:
+        return f"{value:.{digits - 1}e}"
     if isinstance(value, int) or (isinstance(value, float) and value == int(value) and abs(value) >= 1000):
         return f"{int(value):,}"
     if value == 0:
