@@ -1,0 +1,90 @@
+"""``transforms`` and ``evolve``: what could be made of the columns there are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from salience.cli import options as o
+
+
+def transforms(
+    source: o.Source,
+    target: o.Target = None,
+    preset: Annotated[
+        str, typer.Option(help="minimal, default, extended, extended_rounded, fw, verbose.")
+    ] = "default",
+    format: o.Format = None,
+    focus: Annotated[list[str] | None, typer.Option(help="Only these columns (a,b or repeat).")] = None,
+    memory: o.Memory = "1GiB",
+    threads: o.Threads = 2,
+    seed: o.Seed = 0,
+    top: o.Top = 30,
+    json: o.Json = False,
+) -> None:
+    """Which transformation of each number column says most about the label?"""
+    import polars as pl
+
+    from salience.cli import show
+    from salience.cli.rank import open_table
+    from salience.tabular.ranking import StreamRanker
+
+    if not target:
+        raise ValueError("transforms are compared by what they tell about a label; name it: --target COLUMN")
+    settings = {"transforms": preset, "focus": o.split_names(focus), "memory": memory}
+    ranker = StreamRanker(target[0], n_jobs=threads, random_state=seed, **settings)
+    with show.progress("counting") as tell:
+        ranker.fit(open_table(source, format=format, label=target), progress=tell)
+    found = ranker.scores_.frame.select("column", "value", "lo", "hi", "null", "card", "kind", "verdict")
+    if json:
+        show.as_json(show.records(found))
+        return
+    show.ranking(ranker.scores_, top)
+    derived = found.filter(pl.col("kind") == "transform")
+    show.conclude(f"{len(derived):,} transformations of preset {preset!r} ranked beside the columns.")
+
+
+def evolve(
+    source: o.Source,
+    target: o.Target = None,
+    reference: Annotated[Path | None, typer.Option(help="JSON of the model to start from.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Most features that are added.")] = 20,
+    order: Annotated[int, typer.Option(min=1, max=3, help="Most columns a feature combines.")] = 2,
+    heuristic: Annotated[str, typer.Option(help="Model: surrogate-SGD, surrogate-LR, ...")] = "surrogate-SGD",
+    rows: Annotated[int, typer.Option(min=100, help="Rows of the source to use.")] = 50_000,
+    format: o.Format = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the grown model there, as JSON.")
+    ] = None,
+    threads: o.Threads = 2,
+    seed: o.Seed = 0,
+    json: o.Json = False,
+) -> None:
+    """Grow a model feature by feature: add what saves most log loss, stop when nothing does."""
+    from salience.cli import show
+    from salience.cli.judging import read_planned
+    from salience.cli.rank import open_table
+    from salience.tabular.evolution import evolve as grow
+
+    if not target:
+        raise ValueError("a model is grown to predict a label; name it: --target COLUMN")
+    frame = read_planned(open_table(source, format=format, label=target), target[0], rows, seed)
+    settings = {"rounds": rounds, "order": order, "heuristic": heuristic, "seed": seed, "n_jobs": threads}
+
+    def tell(one: object) -> None:
+        added, gain = " x ".join(one.added), one.gain  # type: ignore[attr-defined]
+        show.say(f"{one.number}: + {added} saves {gain:.4g} nats")  # type: ignore[attr-defined]
+
+    grown = grow(frame, target[0], reference=reference, progress=tell, **settings)
+    if output is not None:
+        from salience.runs import write_whole
+
+        write_whole(output, lambda path: path.write_text(grown.reference.to_json(), encoding="utf-8"))
+    if json:
+        show.as_json(show.records(grown.scores.frame))
+    else:
+        show.ranking(grown.scores, len(grown.rounds) or 1)
+    added = f"{len(grown.rounds)} feature{'' if len(grown.rounds) == 1 else 's'} added"
+    show.conclude_unless(json, f"{added}; {grown.stopped}" + (f". Model: {output}" if output else ""))
