@@ -5,18 +5,24 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 
+import cloudpickle
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import csv
 from table_source import TableSource
 
-from salience.data.plan import plan
+from salience.data.plan import Plan, plan
+from salience.data.readers import open_source
 from salience.data.scan import Cursor, State, load_state, merge_states, save_state, scan
 from salience.measures.counting import CountState
+from salience.parallel import cluster
 
 N = 5000
 RNG = np.random.default_rng(1)
@@ -412,3 +418,107 @@ def test_parts_of_one_column_run_in_one_thread():
     source, planned = planned_source()
     scan(planned, {"a": Noted(["id", "town"]), "b": Noted(["town", "x", "id"])}, source=source, threads=2)
     assert all(len(threads) == 1 for threads in where.values())
+
+
+# --- a cluster ---
+
+
+class Slow:
+    """A derived column that takes its time, so that a worker dies while others work."""
+
+    names = ("slow",)
+
+    def derive(self, block, name):
+        time.sleep(0.03)
+        return block.column("id")
+
+
+@pytest.fixture(scope="module")
+def client():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    with cluster(2) as client:
+        yield client
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+def slow_scan(planned, states, source, **options):
+    everything = states | {"slow": Sums(["slow"])}
+    scan(planned, everything, source=source, derive=[Slow()], **options)
+    return outcome(states), everything["slow"].finalize()
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same_bits_as_one_process(client):
+    source, planned = planned_source(tuple(range(250, N, 250)))
+    alone = slow_scan(planned, fresh(planned), source)
+    victim, _ = client.run(os.getpid).values()
+    killed = []
+
+    def kill(done, total):
+        if not killed:
+            killed.append((done, total))
+            os.kill(victim, signal.SIGKILL)
+
+    together = slow_scan(planned, fresh(planned), source, client=client, progress=kill)
+    assert killed[0][0] < N
+    assert together == alone
+    assert alone[0] == WHOLE
+    assert victim not in client.run(os.getpid).values()
+
+
+def test_a_cluster_names_the_unseen_label_value(client):
+    _, planned = planned_source((2000,))
+    changed = TableSource(TABLE | {"y": np.where(np.arange(N) == 4000, 9, TABLE["y"])}, cuts=(2000,))
+    with pytest.raises(ValueError, match="value 9 in row 2000 of shard 1"):
+        scan(planned, fresh(planned), source=changed, client=client)
+
+
+def test_a_cluster_scans_a_part(client):
+    source, planned = planned_source((2000, 3000))
+    here, there = fresh(planned), fresh(planned)
+    scan(planned, here, source=source, shards="1/2")
+    scan(planned, there, source=source, shards="1/2", client=client)
+    assert outcome(here) == outcome(there)
+
+
+def test_a_cluster_takes_no_checkpoint(tmp_path):
+    source, planned = planned_source()
+    with pytest.raises(ValueError, match="does not go with client"):
+        scan(planned, fresh(planned), source=source, client=object(), checkpoint=tmp_path)
+
+
+# --- files ---
+
+
+def written(path, format):
+    table = pa.table(TABLE)
+    if format == "parquet":
+        pq.write_table(table, path, row_group_size=1000)
+    else:
+        csv.write_csv(table, path)
+    return path
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_files_of_any_format_give_the_same_counts(tmp_path, format, client):
+    path = written(tmp_path / f"data.{format}", format)
+    planned = plan(path, "y", spec={"id": {"cap": 1024}}, block_rows=700)
+    again = Plan.from_json(planned.to_json())
+    here, there = fresh(again), fresh(again)
+    scan(again, here)
+    scan(again, there, client=client)
+    assert outcome(here) == outcome(there) == WHOLE
+
+
+def test_a_copy_under_another_path_may_be_scanned_with_the_same_plan(tmp_path):
+    path = written(tmp_path / "data.parquet", "parquet")
+    planned = plan(path, "y", spec={"id": {"cap": 1024}}, block_rows=700)
+    path.rename(tmp_path / "moved.parquet")
+    states = fresh(planned)
+    scan(planned, states, source=open_source(tmp_path / "moved.parquet"))
+    assert outcome(states) == WHOLE
+
+
+def test_data_in_memory_must_be_given_again():
+    _, planned = planned_source()
+    with pytest.raises(ValueError, match="give it as source="):
+        scan(planned, fresh(planned))

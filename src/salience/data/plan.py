@@ -6,11 +6,10 @@ gets the same one, the answer does not depend on who reads which rows.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +20,7 @@ from salience.data.labels import LabelPlan, plan_labels
 from salience.data.multivalues import vocabularies
 from salience.data.pilot import ColumnPlan, Pilot, Values, check_kind, column_plan
 from salience.data.readers import open_source
-from salience.data.readers.source import Shard
+from salience.data.readers.source import Shard, near
 
 __all__ = ["ColumnPlan", "LabelPlan", "Plan", "parse_memory", "plan"]
 
@@ -36,7 +35,7 @@ class Plan:
     Attributes
     ----------
     source : dict
-        The source's own description (``source.describe()``).
+        The source's own description (``source.describe()``); of data in memory only the format.
     shards : tuple of Shard
     rows : int
         Rows of the source, before `subsample`.
@@ -85,7 +84,7 @@ class Plan:
             The plan has no such column; near names are given.
         """
         if name not in self._by_name:
-            raise ValueError(f"The plan has no column {name!r}{_near(name, self._by_name)}.")
+            raise ValueError(f"The plan has no column {near(name, self._by_name)}")
         return self._by_name[name]
 
     def label(self, name: str) -> LabelPlan:
@@ -286,10 +285,11 @@ def plan(
         else ()
     )
     columns = [plans[name] for name in source.columns if name not in labels]
+    shards = tuple(source.shards())
     columns = with_caps(columns, [len(t.classes) for t in targets], budget, given)
     return Plan(
-        source=source.describe(),
-        shards=tuple(source.shards()),
+        source=source.describe() if all(shard.path for shard in shards) else {"format": source.format},
+        shards=shards,
         rows=source.rows,
         columns=tuple(columns),
         labels=targets,
@@ -303,20 +303,12 @@ def plan(
     )
 
 
-def _near(name: str, names: Iterable[str]) -> str:
-    known = list(names)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"; did you mean {' or '.join(map(repr, near))}?"
-    return f"; there are {', '.join(map(repr, known[:8]))}{', ...' if len(known) > 8 else ''}"
-
-
 def _check_arguments(
     source: Any, labels: Sequence[str], bins: int, label_bins: int, subsample: int, block_rows: int | None
 ) -> None:
     for name in labels:
         if name not in source.columns:
-            raise ValueError(f"There is no column {name!r} to be the label{_near(name, source.columns)}")
+            raise ValueError(f"There is no label column {near(name, source.columns)}")
     if len(set(labels)) < len(labels):
         raise ValueError(f"label={list(labels)} names a column twice.")
     if source.rows == 0:
@@ -344,7 +336,7 @@ def _checked_spec(spec: Mapping[str, Mapping[str, Any]], names: Sequence[str]) -
     checked: dict[str, dict[str, Any]] = {}
     for name, overrides in spec.items():
         if name not in names:
-            raise ValueError(f"spec: there is no column {name!r}{_near(name, names)}")
+            raise ValueError(f"spec: there is no column {near(name, names)}")
         unknown = sorted(set(overrides) - set(_SPEC))
         if unknown:
             raise ValueError(f"spec of column {name!r}: {unknown} unknown; allowed are {list(_SPEC)}.")
@@ -381,7 +373,7 @@ def _separators(
             separators[name] = own.get("separator", separators.get(name))
     for name, separator in separators.items():
         if name not in names:
-            raise ValueError(f"multivalue: there is no column {name!r}{_near(name, names)}")
+            raise ValueError(f"multivalue: there is no column {near(name, names)}")
         if separator == "":
             raise ValueError(f"multivalue: the separator of {name!r} is empty; give one, like ',' or '-'.")
     return separators

@@ -115,12 +115,14 @@ def scan(
     if threads < 1:
         raise ValueError(f"threads={threads}: at least one thread must update the states.")
     names = _columns_to_read(plan, columns)
-    if source is not None and tuple(source.shards()) != plan.shards:
+    if source is not None and _cuts(source.shards()) != _cuts(plan.shards):
         raise ValueError(
             f"The source is not the one that was planned: {source.rows} rows in {len(source.shards())} "
             "shards, the plan has "
             f"{plan.rows} rows in {len(plan.shards)} shards. Plan it again with plan(source, ...)."
         )
+    if source is None:
+        source = _open_planned(plan)
     if client is not None:
         if checkpoint is not None:
             raise ValueError(
@@ -131,12 +133,11 @@ def scan(
             )
         _scan_on_cluster(plan, states, source, derive, names, chosen, client, progress)
         return
-    reader = source if source is not None else _open(json.dumps(plan.source, sort_keys=True))
     keeper = (
         None if checkpoint is None else Checkpoint(Path(checkpoint) / CHECKPOINT, plan, states, chosen, every)
     )
     start = keeper.resume() if keeper is not None and resume else Cursor()
-    _run(plan, reader, chosen, states, derive, names, threads, start, keeper, progress)
+    _run(plan, source, chosen, states, derive, names, threads, start, keeper, progress)
 
 
 def _columns_to_read(plan: Plan, columns: Sequence[str] | None) -> list[str]:
@@ -144,6 +145,17 @@ def _columns_to_read(plan: Plan, columns: Sequence[str] | None) -> list[str]:
     for name in wanted:
         plan.column(name)  # raises, with near names
     return list(dict.fromkeys([*wanted, *(label.name for label in plan.labels)]))
+
+
+def _cuts(shards: Sequence[Shard]) -> list[tuple[tuple[int, ...], int]]:
+    """What must agree with the plan; the paths may differ from machine to machine."""
+    return [(shard.part, shard.rows) for shard in shards]
+
+
+def _open_planned(plan: Plan) -> Any:
+    if not all(shard.path for shard in plan.shards):
+        raise ValueError("The plan is about data in memory, which cannot be reopened: give it as source=.")
+    return _open(json.dumps(plan.source, sort_keys=True))
 
 
 @functools.lru_cache(maxsize=4)
@@ -199,11 +211,12 @@ def _batches(
     plan: Plan, source: Any, shards: Sequence[Shard], names: list[str], start: Cursor
 ) -> Iterator[tuple[pa.RecordBatch, int, int]]:
     """(batch, position of its shard, its first row), from the cursor on."""
+    own = source.shards()
     for position, shard in enumerate(shards[start.position :], start.position):
         skip = start.row if position == start.position else 0
         first = 0
         if skip < shard.rows:
-            for batch in source.batches(shard, names, plan.block_rows):
+            for batch in source.batches(own[shard.index], names, plan.block_rows):
                 if first >= skip:
                     yield batch, position, first
                 first += batch.num_rows
@@ -292,7 +305,7 @@ class _Fold:
 
     def __call__(self, shards: Sequence[Shard]) -> dict[str, bytes]:
         states = {name: state.empty() for name, state in self.states.items()}
-        source = self.spool or _open(json.dumps(self.plan.source, sort_keys=True))
+        source = self.spool or _open_planned(self.plan)
         _run(self.plan, source, shards, states, self.derive, self.names, threads=1)
         return {name: pack(state).to_pybytes() for name, state in states.items()}
 
@@ -319,26 +332,29 @@ class _Spool:
     """Data in memory, as one Parquet file per shard, so that other processes read the same blocks."""
 
     directory: str
+    plan: Plan
 
-    @classmethod
-    def write(
-        cls, directory: str, source: Any, shards: Sequence[Shard], names: list[str], rows: int
-    ) -> _Spool:
+    def write(self, source: Any, shards: Sequence[Shard], names: list[str]) -> None:
         for shard in shards:
             writer = None
-            for batch in source.batches(shard, names, rows):
-                writer = writer or pq.ParquetWriter(Path(directory) / f"{shard.index}.parquet", batch.schema)
-                writer.write_batch(batch, row_group_size=rows)
+            for batch in source.batches(shard, names, self.plan.block_rows):
+                writer = writer or pq.ParquetWriter(self._file(shard), batch.schema)
+                writer.write_batch(batch, row_group_size=batch.num_rows)
             if writer is not None:
                 writer.close()
-        return cls(directory)
+
+    def shards(self) -> tuple[Shard, ...]:
+        return self.plan.shards
 
     def batches(self, shard: Shard, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
         """One row group of the file is one block."""
-        file = pq.ParquetFile(Path(self.directory) / f"{shard.index}.parquet")
+        file = pq.ParquetFile(self._file(shard))
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, columns).combine_chunks()
             yield from table.to_batches()
+
+    def _file(self, shard: Shard) -> Path:
+        return Path(self.directory) / f"{shard.index}.parquet"
 
 
 def _scan_on_cluster(
@@ -367,7 +383,9 @@ def _scan_on_cluster(
             state.merge(other)
 
     with tempfile.TemporaryDirectory(prefix="salience-") as directory:
-        in_memory = source is not None and not all(shard.path for shard in shards)
-        spool = _Spool.write(directory, source, shards, names, plan.block_rows) if in_memory else None
+        spool = None
+        if not all(shard.path for shard in shards):
+            spool = _Spool(directory, plan)
+            spool.write(source, shards, names)
         fold = _Fold(plan, empty, tuple(derive), names, spool)
         reduce(fold, shards, _Merge(empty), take, client=client, progress=tell)
