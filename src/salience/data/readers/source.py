@@ -1,0 +1,252 @@
+"""What a source of rows is: columns, exact row count, and shards that any worker can read by itself.
+
+A source is a sequence of *members* (files, or one frame), each with a schema and pieces of known length.
+:class:`MemberSource` joins them: schemas united, pieces numbered as shards, batches cut to exactly the
+rows asked for.
+"""
+
+import base64
+import difflib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import pyarrow as pa
+
+from salience.data.readers.schema import conform, nulls, physical, rebatch, unite
+
+
+class SourceError(ValueError):
+    """Input that cannot be read: the message says what was given, what is allowed and what to do."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of a source: a descriptor, never data, small to pickle.
+
+    Parameters
+    ----------
+    index : int
+        Position among the shards of the source.
+    path : str
+        The file; ``""`` for data in memory.
+    part : tuple of int
+        Which part of it: row groups, a byte range or a row range, as the format has it.
+    rows : int
+        Exact number of rows.
+    """
+
+    index: int
+    path: str
+    part: tuple[int, ...]
+    rows: int
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Rows to be read in batches, by one process or by many.
+
+    Attributes
+    ----------
+    format : str
+        ``"parquet"``, ``"csv"``, ``"frame"`` ...
+    columns : tuple of str
+    types : dict of str to str
+        Physical type per column: "integer", "real", "boolean", "text", "time" or "list".
+    rows : int
+        Exact.
+    notes : tuple of str
+        What was odd and what was done about it.
+    """
+
+    format: str
+    columns: tuple[str, ...]
+    types: dict[str, str]
+    rows: int
+    notes: tuple[str, ...]
+
+    def shards(self) -> tuple[Shard, ...]:
+        """Parts that can be read independently; the same on every machine."""
+        ...
+
+    def batches(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Batches of exactly `rows` rows each but the last of the shard, with only these columns, in this order."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """JSON from which `open_described` opens an equal source on another machine, without a new pass."""
+        ...
+
+
+@dataclass
+class Member:
+    """One file (or frame) of a source. A format is a subclass with `open` and `read`.
+
+    Parameters
+    ----------
+    path : str
+    schema : pyarrow.Schema
+        The columns of this member as they are stored.
+    pieces : sequence of (part, rows)
+        Parts that can be read independently.
+    notes : sequence of str
+        About this member, without its path.
+    options : dict
+        JSON: what `read` must know (delimiter, encoding, ...).
+    size : int
+        Bytes, to notice that a file has changed; -1 when there is no file.
+    """
+
+    path: str
+    schema: pa.Schema
+    pieces: Sequence[tuple[tuple[int, ...], int]]
+    notes: Sequence[str] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    size: int = -1
+
+    #: Options that `open_source` may pass to `open`.
+    accepts: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def open(cls, path: str, **options: Any) -> Self:
+        """Look at a file: its schema, pieces and exact row count. Raises SourceError when it cannot be read."""
+        raise NotImplementedError
+
+    def read(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Batches of about `rows` rows or fewer of one piece; only columns of this member's schema are asked for."""
+        raise NotImplementedError
+
+    @property
+    def rows(self) -> int:
+        """Exact number of rows of this member."""
+        return sum(rows for _, rows in self.pieces)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything `open` found out, so that another machine need not find it out again."""
+        return {
+            "path": self.path,
+            "schema": base64.b64encode(self.schema.serialize().to_pybytes()).decode(),
+            "pieces": [[list(part), rows] for part, rows in self.pieces],
+            "notes": list(self.notes),
+            "options": self.options,
+            "size": self.size,
+        }
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Self:
+        """The member described by `to_json`; SourceError when its file is gone or has another size."""
+        path, size = found["path"], found["size"]
+        if not os.path.exists(path):
+            raise SourceError(
+                f"{path} is not on this machine; every worker must see the files under the same path"
+            )
+        if os.path.getsize(path) != size:
+            raise SourceError(
+                f"{path} has changed: {os.path.getsize(path)} bytes, {size} when it was planned; plan again"
+            )
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(found["schema"])))
+        pieces = [(tuple(part), rows) for part, rows in found["pieces"]]
+        return cls(path, schema, pieces, found["notes"], found["options"], size)
+
+
+class MemberSource:
+    """The rows of several members one after another, under the union of their columns.
+
+    Parameters
+    ----------
+    format : str
+    members : sequence of Member
+        At least one.
+    notes : sequence of str
+        What was odd about the collection of files.
+    cleanup : object, optional
+        Kept alive as long as the source (a temporary file).
+
+    Raises
+    ------
+    SourceError
+        When there is no column.
+    """
+
+    def __init__(
+        self, format: str, members: Sequence[Member], notes: Iterable[str] = (), cleanup: object = None
+    ) -> None:
+        self.format = format
+        self._members = tuple(members)
+        self._cleanup = cleanup
+        self._remarks = tuple(notes)
+        self._schema, oddities = unite([(member.path, member.schema) for member in members])
+        if not len(self._schema):
+            raise SourceError(
+                f"{members[0].path or 'the data'} has no columns; give data with at least one named column"
+            )
+        self.columns: tuple[str, ...] = tuple(self._schema.names)
+        self.types: dict[str, str] = {f.name: physical(f.type) for f in self._schema}
+        self.rows: int = sum(member.rows for member in members)
+        named = len(members) > 1
+        said = [f"{m.path}: {note}" if named else note for m in members for note in m.notes]
+        self.notes: tuple[str, ...] = (*self._remarks, *said, *oddities)
+        owners = [(member, part, rows) for member in members for part, rows in member.pieces]
+        self._owners = tuple(member for member, _, _ in owners)
+        self._shards = tuple(Shard(i, m.path, tuple(part), n) for i, (m, part, n) in enumerate(owners))
+
+    def shards(self) -> tuple[Shard, ...]:
+        """Parts that can be read independently."""
+        return self._shards
+
+    def batches(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """Batches of exactly `rows` rows each but the last of the shard.
+
+        Raises
+        ------
+        SourceError
+            For an unknown column, no column, `rows` below 1, or a file that cannot be read any more.
+        """
+        unknown = [name for name in columns if name not in self.types]
+        if unknown:
+            raise SourceError(f"no column {near(unknown[0], self.columns)}")
+        if not len(columns) or rows < 1:
+            raise SourceError(
+                f"columns={list(columns)}, rows={rows}: ask for at least one column and one row"
+            )
+        if not 0 <= shard.index < len(self._shards) or self._shards[shard.index] != shard:
+            raise SourceError(f"{shard} is not a shard of this source; take one of source.shards()")
+        return self._read(shard, columns, rows)
+
+    def _read(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        member = self._owners[shard.index]
+        target = pa.schema([self._schema.field(name) for name in columns])
+        present = [name for name in dict.fromkeys(columns) if name in member.schema.names]
+        if present:
+            stored: Iterator[pa.RecordBatch] = (
+                conform(batch, target) for batch in member.read(shard.part, present, rows)
+            )
+        else:
+            stored = nulls(target, shard.rows, rows)
+        return rebatch(stored, rows)
+
+    def describe(self) -> dict[str, Any]:
+        """JSON for `open_described`."""
+        members = [member.to_json() for member in self._members]
+        return {"format": self.format, "members": members, "notes": list(self._remarks)}
+
+    def __repr__(self) -> str:
+        files = f"{len(self._members)} files, " if len(self._members) > 1 else ""
+        return f"<{self.format} source: {files}{self.rows:,} rows x {len(self.columns)} columns>"
+
+
+def near(given: str, names: Iterable[str]) -> str:
+    """`given` in quotes, with the names it may have meant.
+
+    Examples
+    --------
+    >>> near("clik", ["click", "user"])
+    "'clik'; did you mean 'click'?"
+    """
+    names = list(names)
+    close = difflib.get_close_matches(given, names, 3, 0.6)
+    if close:
+        return f"{given!r}; did you mean {' or '.join(map(repr, close))}?"
+    more = ", ..." if len(names) > 8 else ""
+    return f"{given!r}; there are {', '.join(map(repr, names[:8]))}{more}" if names else repr(given)
