@@ -1,0 +1,218 @@
+"""What a ranking accumulates in its pass, and how that becomes one row per column.
+
+An engine is chosen by what the heuristic reads and by the null: counts over the whole stream (the default), batches with OutRank's
+shifted null, or a sample of rows for the heuristics that train a small model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from salience.data.hashing import combine
+from salience.measures.counting import CountState
+from salience.measures.resampling import q_values
+from salience.tabular.batches import BatchState
+from salience.tabular.heuristics import Heuristic
+from salience.tabular.scoring import score_columns
+
+if TYPE_CHECKING:
+    from salience.data.blocks import Block
+    from salience.tabular.ranking import StreamRanker
+
+SAMPLE_ROWS = 20_000
+
+
+class Engine(Protocol):
+    """One way to rank in a pass."""
+
+    def state(self, ranker: StreamRanker, label: str) -> Any:
+        """An empty state of the scan."""
+        ...
+
+    def frame(self, ranker: StreamRanker, label: str, state: Any) -> pl.DataFrame:
+        """One row per column, best first, with ``column, value, rank, ...``."""
+        ...
+
+
+class Counts:
+    """Contingency tables over the whole stream."""
+
+    def state(self, ranker: StreamRanker, label: str) -> CountState:
+        return CountState(ranker.candidates_.items, label, ranker.plan_)
+
+    def frame(self, ranker: StreamRanker, label: str, state: CountState) -> pl.DataFrame:
+        return score_columns(
+            state.finalize(),
+            ranker.candidates_.kinds,
+            ranker._heuristic,
+            null=ranker._null,
+            normalize=ranker.normalize,
+            permutations=ranker.permutations,
+            seed=ranker.random_state,
+        )
+
+
+class Batches:
+    """Scores of batches and their median, as in the OutRank paper."""
+
+    def state(self, ranker: StreamRanker, label: str) -> BatchState:
+        return BatchState(
+            [(name, "values") for name in ranker.candidates_.names],
+            label,
+            len(ranker.plan_.label(label).classes),
+            null=ranker._null,
+            batch_rows=ranker.batch_size,
+            min_rows=ranker.min_rows,
+            aggregate=ranker.aggregate,
+            seed=ranker.random_state,
+        )
+
+    def frame(self, ranker: StreamRanker, label: str, state: BatchState) -> pl.DataFrame:
+        found = state.finalize()
+        ranker.notes_.extend(found.meta.warnings)
+        frame = found.frame.with_columns(se=pl.col("sd") / pl.col("n_batches").sqrt())
+        return _ranked(frame, ranker, "value")
+
+
+class Sample:
+    """A seeded sample of rows, on which a small model is trained for every column."""
+
+    def state(self, ranker: StreamRanker, label: str) -> SampleState:
+        return SampleState(ranker.candidates_.names, label, SAMPLE_ROWS, ranker.random_state)
+
+    def frame(self, ranker: StreamRanker, label: str, state: SampleState) -> pl.DataFrame:
+        from salience.tabular.surrogates import surrogate_scores
+
+        columns, labels = state.finalize()
+        found = surrogate_scores(
+            columns,
+            labels,
+            heuristic=str(ranker._heuristic.statistic),
+            reference=ranker.reference,
+            rows=len(labels),
+            seed=ranker.random_state,
+        )
+        return _ranked(found.frame, ranker, "value")
+
+
+def engine(heuristic: Heuristic, null: str) -> Engine:
+    """The engine for a heuristic and a null.
+
+    Raises
+    ------
+    ValueError
+        For the shift null of anything but mutual information.
+    """
+    if null == "shift" and heuristic.name != "mi":
+        raise ValueError(
+            f'null="shift" is defined for heuristic="mi" only, not {heuristic.name!r}; use null="permute"'
+        )
+    return Batches() if null == "shift" else ENGINES[heuristic.reads]()
+
+
+ENGINES: dict[str, Callable[[], Engine]] = {"counts": Counts, "rows": Sample}
+
+
+def _ranked(frame: pl.DataFrame, ranker: StreamRanker, by: str) -> pl.DataFrame:
+    """Order a frame whose null is not analytic, and judge z by the normal distribution."""
+    from scipy.special import ndtr, ndtri
+
+    half = float(ndtri(0.975))
+    se = frame["se"].to_numpy() if "se" in frame.columns else np.full(len(frame), np.nan)
+    gain = frame["gain" if "gain" in frame.columns else by].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(se > 0, gain / se, np.nan)
+    p = ndtr(-z)
+    q = q_values(p) if np.isfinite(p).all() else np.full(len(p), np.nan)
+    kinds = ranker.candidates_.kinds
+    frame = frame.with_columns(
+        pl.Series("z", z),
+        pl.Series("p", p),
+        pl.Series("q", q),
+        pl.Series("kind", [kinds.get(name, "column") for name in frame["column"]]),
+        lo=pl.col(by) - half * pl.Series(se),
+        hi=pl.col(by) + half * pl.Series(se),
+        verdict=pl.Series(np.where(np.isnan(q), "unjudged", np.where(q < 0.05, "signal", "noise"))),
+    )
+    frame = frame.sort(by, descending=True, maintain_order=True)
+    return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+
+
+class SampleState:
+    """A state of the scan: the rows with the smallest keys, a seeded sample that no partition or order changes.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Columns to keep.
+    label : str
+    rows : int
+        Size of the sample.
+    seed : int
+    """
+
+    def __init__(self, names: Iterable[str], label: str, rows: int, seed: int) -> None:
+        self.names, self.label, self.rows, self.seed = tuple(names), label, rows, seed
+        self._keys = np.empty(0, dtype=np.uint64)
+        self._labels = np.empty(0, dtype=np.int32)
+        self._values = np.empty((0, len(self.names)), dtype=np.uint64)
+
+    def parts(self, block: Block) -> list[Callable[[], None]]:
+        """One piece: rows are kept or dropped as a whole."""
+        return [partial(self._add, block)]
+
+    def _add(self, block: Block) -> None:
+        labels = block.labels[self.label]
+        position = (np.uint64(block.id[0]) << np.uint64(40)) + block.positions.astype(np.uint64)
+        keys = combine(np.full(block.rows, self.seed + 1, dtype=np.uint64), position)
+        wanted = labels >= 0
+        if len(self._keys) >= self.rows:
+            wanted &= keys < self._keys[-1]
+        chosen = np.flatnonzero(wanted)
+        if len(chosen):
+            values = np.stack([block.column(name).row_hashes()[chosen] for name in self.names], axis=1)
+            self._take(keys[chosen], labels[chosen], values)
+
+    def _take(self, keys: NDArray[np.uint64], labels: NDArray[np.int32], values: NDArray[np.uint64]) -> None:
+        keys = np.concatenate([self._keys, keys])
+        order = np.argsort(keys, kind="stable")[: self.rows]
+        self._keys = keys[order]
+        self._labels = np.concatenate([self._labels, labels])[order]
+        self._values = np.concatenate([self._values, values])[order]
+
+    def merge(self, other: Self) -> None:
+        """Keep the smallest keys of both."""
+        self._take(other._keys, other._labels, other._values)
+
+    def empty(self) -> Self:
+        """A state of the same configuration without rows."""
+        return type(self)(self.names, self.label, self.rows, self.seed)
+
+    def to_arrow(self) -> pa.Table:
+        """The rows kept."""
+        values = {f"c{i}": self._values[:, i] for i in range(len(self.names))}
+        return pa.table({"key": self._keys, "label": self._labels, **values})
+
+    def load_arrow(self, table: pa.Table) -> None:
+        """Replace the rows by those that `to_arrow` gave."""
+        self._keys = table["key"].to_numpy().astype(np.uint64)
+        self._labels = table["label"].to_numpy().astype(np.int32)
+        columns = [table[f"c{i}"].to_numpy().astype(np.uint64) for i in range(len(self.names))]
+        self._values = (
+            np.stack(columns, axis=1) if columns else np.empty((len(self._keys), 0), dtype=np.uint64)
+        )
+
+    def finalize(self) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int32]]:
+        """Codes of every column in the sample, and the classes."""
+        columns = {
+            name: np.unique(self._values[:, i], return_inverse=True)[1].astype(np.int64)
+            for i, name in enumerate(self.names)
+        }
+        return columns, self._labels

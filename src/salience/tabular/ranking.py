@@ -1,0 +1,462 @@
+"""Rank the columns of a table of any size by information above their own noise level."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+
+from salience.data.blocks import Block
+from salience.data.plan import plan
+from salience.data.readers import Source, open_source
+from salience.data.scan import scan
+from salience.measures.counting import CountState
+from salience.results.meta import Meta
+from salience.results.scores import Scores
+from salience.tabular.candidates import Candidates
+from salience.tabular.engines import engine
+from salience.tabular.heuristics import OUTRANK_NAMES, heuristic
+from salience.tabular.scoring import NORMALIZATIONS, NULLS
+from salience.verify.fingerprints import from_sums
+
+_NO_CAP = 2**40
+
+
+class StreamRanker(BaseEstimator):
+    """Rank columns, and what can be made of them, against a label in one streaming pass.
+
+    The score of a column is its mutual information with the label minus what a column with the same histogram and no
+    relation to the label would show (its *null*), so a row id scores 0 and noise of any cardinality scores about 0. Counts are
+    integers and mergeable: any order of the rows, any number of threads or workers gives the same bits. Columns with too many
+    values to count are sampled by value, which keeps the score nearly unbiased and says its error.
+
+    Parameters
+    ----------
+    label : str or list of str or None, default=None
+        Column(s) to explain. None when `fit` gets `y`.
+    heuristic : str, default="mi"
+        Name of the score; ``salience methods --heuristics`` lists them. OutRank's names work too.
+    null : {"analytic", "permute", "shift", "none"}, default="analytic"
+        "analytic": exact expected mutual information with both histograms fixed (Vinh, Epps, Bailey 2010); "permute": tables drawn
+        with the same margins; "shift": OutRank's shifted batches, which need exchangeable rows; "none": the raw score.
+    normalize : {"none", "label_entropy", "ami", "minmax"}, default="none"
+        Scale of the reported value.
+    order : int, default=1
+        2 and more: also rank combinations of that many columns (`pairs_`).
+    scope : {"target", "all"}, default="target"
+        "all": also measure every pair of columns against each other (`redundancy_`) and order them by 3MR (`order_3mr_`).
+    top_pairs : int, default=40
+        With ``scope="all"``: how many of the best columns are paired; 0 means all.
+    pair_budget : int, default=32768
+        Combinations scored in one block at most.
+    alpha, beta : float, default=1
+        Weights of redundancy and relation in 3MR.
+    aggregate : {"median", "mean", "sum"}, default="median"
+        How 3MR combines over the selected columns, and how batch scores combine over batches.
+    controls : bool, default=False
+        Add noise columns of known cardinality, a label copy and a row hash beside the real ones.
+    transforms : str or None, default=None
+        Preset of numeric transformations to rank beside the columns ("minimal", "default", "extended", ...).
+    multivalue : mapping or sequence of str, default=()
+        Columns that hold lists of tokens, each token becomes a 0/1 column.
+    subfeatures : str, default=""
+        ``"A->B"``, ``"A<->B"``, separated by ``;``.
+    focus, exclude : sequence of str, default=()
+        Rank only / leave out these columns.
+    preset : {"outrank"} or None, default=None
+        Compute exactly what OutRank 0.97.5 computes: medians over batches of 16384 rows of the shifted score.
+    batch_size : int, default=16384
+        Rows of a batch for ``null="shift"``.
+    subsample : int, default=1
+        Use every `subsample`-th row.
+    min_rows : int, default=2
+        Fewest labelled rows a ranking is made from.
+    missing : tuple of str, default=("", "{}")
+        Texts that stand for a missing value. Missing is a value of its own in every score.
+    bins, label_bins : int
+        Ordered bins of number columns (32) and of a numeric label (10).
+    exact : bool, default=False
+        Scan once more for the columns that were sampled by value, without a limit on memory.
+    spec : mapping or None, default=None
+        Overrides of the plan by column, e.g. ``{"zip": {"kind": "text"}}``.
+    memory : str or int, default="1GiB"
+        What the whole process may use.
+    permutations : int, default=10
+        Tables drawn for ``null="permute"``.
+    n_jobs : int, default=2
+        Threads.
+    random_state : int, default=0
+        Seed of the pilot, the controls and the permutations.
+
+    Attributes
+    ----------
+    scores_ : Scores
+        One row per column (and per label, when there are several): value, rank, se, lo, hi, null, z, p, q, n, flag, mi, view,
+        card, coverage, kind, verdict. Nats.
+    ranking_ : list of str
+        Columns, best first (of the first label).
+    pairs_, redundancy_, order_3mr_ : Scores or None
+        Combinations; similarity of columns; max-relevance, min-redundancy, max-relation order.
+    plan_ : Plan
+        What was decided before the scan.
+    notes_ : list of str
+        What was odd about the data and what was done about it.
+
+    Raises
+    ------
+    ValueError
+        Unknown heuristic, null or preset; label absent or constant; fewer than `min_rows` labelled rows; no columns left.
+
+    References
+    ----------
+    OutRank, arXiv:2309.01552 (RecSys 2023).
+
+    Examples
+    --------
+    >>> import polars as pl
+    >>> from salience.tabular import StreamRanker
+    >>> frame = pl.DataFrame({"copy": [0, 1] * 500, "id": range(1000), "y": [0, 1] * 500})
+    >>> ranker = StreamRanker("y").fit(frame)
+    >>> ranker.ranking_
+    ['copy', 'id']
+    >>> ranker.scores_.frame["verdict"].to_list()
+    ['leak', 'id']
+    """
+
+    def __init__(
+        self,
+        label: str | Sequence[str] | None = None,
+        *,
+        heuristic: str = "mi",
+        null: str = "analytic",
+        normalize: str = "none",
+        order: int = 1,
+        scope: str = "target",
+        top_pairs: int = 40,
+        pair_budget: int = 32768,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        aggregate: str = "median",
+        controls: bool = False,
+        transforms: str | None = None,
+        multivalue: Sequence[str] | Mapping[str, str] = (),
+        subfeatures: str = "",
+        focus: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        preset: str | None = None,
+        batch_size: int = 16384,
+        subsample: int = 1,
+        min_rows: int = 2,
+        missing: tuple[str, ...] = ("", "{}"),
+        bins: int = 32,
+        label_bins: int = 10,
+        exact: bool = False,
+        spec: Mapping[str, Mapping[str, Any]] | None = None,
+        memory: str | int = "1GiB",
+        permutations: int = 10,
+        n_jobs: int = 2,
+        random_state: int = 0,
+    ) -> None:
+        self.label = label
+        self.heuristic = heuristic
+        self.null = null
+        self.normalize = normalize
+        self.order = order
+        self.scope = scope
+        self.top_pairs = top_pairs
+        self.pair_budget = pair_budget
+        self.alpha = alpha
+        self.beta = beta
+        self.aggregate = aggregate
+        self.controls = controls
+        self.transforms = transforms
+        self.multivalue = multivalue
+        self.subfeatures = subfeatures
+        self.focus = focus
+        self.exclude = exclude
+        self.preset = preset
+        self.batch_size = batch_size
+        self.subsample = subsample
+        self.min_rows = min_rows
+        self.missing = missing
+        self.bins = bins
+        self.label_bins = label_bins
+        self.exact = exact
+        self.spec = spec
+        self.memory = memory
+        self.permutations = permutations
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        client: Any = None,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Self:
+        """Rank the columns.
+
+        Parameters
+        ----------
+        X : path, directory, list of paths, pandas/polars/pyarrow table, array or Source
+            The data, the label among its columns unless `y` is given.
+        y : array of shape (n,), optional
+            The label, for data in memory.
+        client : distributed.Client, optional
+            Scan on a Dask cluster; the scores are the same bits.
+        checkpoint : path, optional
+            Directory of the scan's checkpoint.
+        resume : bool, default=False
+            Take up the checkpoint.
+        progress : callable, optional
+            ``progress(rows done, rows in all)``.
+
+        Returns
+        -------
+        self
+        """
+        started = time.perf_counter()
+        source, labels = self._open(X, y)
+        self._begin(source, labels)
+        how = {"client": client, "progress": progress, "threads": self.n_jobs}
+        self._scan(source, self.states_, checkpoint=checkpoint, resume=resume, **how)
+        self._seen = len(source.shards())
+        self._finish(source, started, how)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """Count one more batch. The first one makes the plan, so it should look like the rest.
+
+        Raises
+        ------
+        ValueError
+            A label value that the first batch did not have.
+        """
+        started = time.perf_counter()
+        first_call = not hasattr(self, "plan_")
+        source, labels = self._open(X, y, reset=first_call)
+        if first_call:
+            self._begin(source, labels)
+        made = {name: d for d in self.candidates_.derivations for name in d.names}
+        for shard in source.shards():
+            first = 0
+            for batch in source.batches(shard, list(self.candidates_.reads), self.plan_.block_rows):
+                block = Block(batch, self.plan_, (self._seen, first), made)
+                for state in self.states_.values():
+                    for part in state.parts(block):
+                        part()
+                first += batch.num_rows
+            self._seen += 1
+        self._finish(None, started, {})
+        return self
+
+    def merge(self, other: StreamRanker) -> Self:
+        """Add what another ranker with the same plan counted on other rows.
+
+        Raises
+        ------
+        ValueError
+            When the plans differ.
+        """
+        check_is_fitted(self, "plan_")
+        if self.plan_.digest() != other.plan_.digest():
+            raise ValueError("rankers with different plans cannot be merged: fit both with the same plan")
+        for name, state in self.states_.items():
+            state.merge(other.states_[name])
+        self._finish(None, time.perf_counter(), {})
+        return self
+
+    def _open(self, X: Any, y: Any, reset: bool = True) -> tuple[Source, list[str]]:
+        """Check the parameters and open the data, the target among its columns."""
+        self._heuristic = heuristic(self.heuristic)
+        self._null = OUTRANK_NAMES[self.heuristic][1] if self.heuristic in OUTRANK_NAMES else self.null
+        for name, value, known in (
+            ("null", self.null, NULLS),
+            ("normalize", self.normalize, NORMALIZATIONS),
+            ("scope", self.scope, ("target", "all")),
+            ("preset", self.preset, (None, "outrank")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}={value!r} is unknown; known are {', '.join(map(repr, known))}")
+        if y is None:
+            if self.label is None:
+                raise ValueError(
+                    "StreamRanker requires y to be passed, but the target y is None; "
+                    "pass y, or name the column with label="
+                )
+            return open_source(X), [self.label] if isinstance(self.label, str) else list(self.label)
+        X, y = checked(self, X, y, reset)
+        return open_source(X, label=y), ["label"]
+
+    def _begin(self, source: Source, labels: list[str]) -> None:
+        self.plan_ = plan(
+            source,
+            labels,
+            spec=self.spec,
+            memory=self.memory,
+            missing=self.missing,
+            bins=self.bins,
+            label_bins=self.label_bins,
+            multivalue=self.multivalue or None,
+            seed=self.random_state,
+            subsample=self.subsample,
+        )
+        self._seen = 0
+        self.columns_ = [column.name for column in self.plan_.columns]
+        self.candidates_ = Candidates.of(
+            self.plan_,
+            source,
+            focus=self.focus,
+            exclude=self.exclude,
+            controls=self.controls,
+            transforms=self.transforms,
+            subfeatures=self.subfeatures,
+        )
+        self.states_: dict[str, Any] = {
+            label: engine(self._heuristic, self._null).state(self, label) for label in labels
+        }
+
+    def _scan(self, source: Source | None, states: dict[str, Any], **how: Any) -> None:
+        scan(
+            self.plan_,
+            states,
+            source=source,
+            derive=self.candidates_.derivations,
+            columns=self.candidates_.reads,
+            **how,
+        )
+
+    def _finish(self, source: Source | None, started: float, how: dict[str, Any]) -> None:
+        """Turn the states into scores, and look at pairs where asked."""
+        self.notes_ = [*(source.notes if source is not None else ()), *self.plan_.notes]
+        chosen = engine(self._heuristic, self._null)
+        rows = {label: self.plan_.label(label).counts.sum() for label in self.states_}
+        short = [f"{label!r} has {n}" for label, n in rows.items() if n < self.min_rows]
+        if short:
+            raise ValueError(
+                f"too few labelled rows (min_rows={self.min_rows}): {', '.join(short)}; "
+                "lower min_rows or subsample, or give more data"
+            )
+        if self.exact and self._null != "shift" and source is not None:
+            self._recount(source, how)
+        frames = {label: chosen.frame(self, label, state) for label, state in self.states_.items()}
+        several = len(frames) > 1
+        frame = pl.concat(
+            [f.with_columns(label=pl.lit(label)) if several else f for label, f in frames.items()]
+        )
+        self.scores_ = Scores(
+            frame=frame,
+            keys=("column",),
+            by=("label",) if several else (),
+            item="column",
+            better=self._heuristic.better,
+            meta=Meta(
+                method="outrank",
+                params={k: v for k, v in self.get_params().items() if v is not None},
+                seed=self.random_state,
+                data=self._fingerprints(),
+                rows=int(max(rows.values())),
+                unit=self._heuristic.unit,
+                interval=("normal", 0.95),
+                warnings=tuple(self.notes_),
+                seconds=time.perf_counter() - started,
+            ),
+        )
+        self.ranking_ = next(iter(frames.values()))["column"].to_list()
+        self.pairs_ = self.redundancy_ = self.order_3mr_ = None
+
+    def _recount(self, source: Source, how: dict[str, Any]) -> None:
+        """Count the columns that were sampled by value once more, without a cap."""
+        for state in self.states_.values():
+            over = [item for item, table in state.tables.items() if table.halvings]
+            if over:
+                columns = tuple(replace(column, cap=_NO_CAP) for column in self.plan_.columns)
+                exact = CountState(
+                    over, state.label, replace(self.plan_, columns=columns), derived_cap=_NO_CAP
+                )
+                self._scan(source, {"exact": exact}, **how)
+                state.tables.update(exact.tables)
+
+    def _fingerprints(self) -> tuple[str, ...]:
+        """What `verify` compares: the sums of the identities that the tables kept anyway."""
+        state = next(iter(self.states_.values()))
+        tables = getattr(state, "tables", {})
+        sums = {name: tables[name, "values"].checksum for name in self.columns_ if (name, "values") in tables}
+        rows = int(next(iter(tables.values())).label_counts.sum()) if tables else 0
+        return (from_sums(sums, rows),) if sums else ()
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.label is None
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+def checked(estimator: BaseEstimator, X: Any, y: Any, reset: bool = True) -> tuple[Any, np.ndarray]:
+    """Check data in memory as scikit-learn does; frames keep their types, arrays become 2-D arrays.
+
+    Raises
+    ------
+    ValueError
+        Wrong shapes or lengths, fewer than two rows, complex numbers.
+    """
+    y = column_or_1d(y, warn=True)
+    if not (hasattr(X, "columns") or hasattr(X, "column_names")):  # not a pandas, polars or pyarrow table
+        X = validate_data(
+            estimator,
+            X,
+            reset=reset,
+            dtype=None,
+            accept_sparse=True,
+            ensure_all_finite=False,
+            ensure_min_samples=2,
+        )
+    else:
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        rows, width = X.shape
+        if rows < 2 or width < 1:
+            raise ValueError(
+                f"Found array with {rows} sample(s) and {width} feature(s) (n_samples={rows}); 2 rows and 1 column are needed"
+            )
+    check_consistent_length(X, y)
+    return X, y
+
+
+def rank(source: Any, label: str | Sequence[str], **options: Any) -> Scores:
+    """Rank the columns of a source by what they say about a label.
+
+    Parameters
+    ----------
+    source : path, directory, list of paths, or a table in memory
+    label : str or list of str
+    **options
+        Parameters of `StreamRanker`.
+
+    Returns
+    -------
+    Scores
+        One row per column.
+
+    Examples
+    --------
+    >>> import salience
+    >>> from salience.data import datasets
+    >>> scores = salience.rank(datasets.path("adult"), label="income")
+    >>> scores.top(3).items
+    ['relationship', 'marital-status', 'capital-gain']
+    """
+    return StreamRanker(label, **options).fit(source).scores_
