@@ -95,7 +95,7 @@ def ranking(scores: Scores, ax: Axes | None = None, *, top: int = MOST_BARS, **w
         shown["flag"].is_not_null().to_numpy() if "flag" in shown.columns else np.zeros(len(shown), bool)
     )
     ax.scatter(value, place, c=np.where(flagged, GREY, BLUE), s=22, zorder=3)
-    null = null_level(shown)
+    null = null_level(shown, scores.meta.net_of_null)
     if null is not None:
         ax.scatter(null, place, marker="|", s=110, color=RED, zorder=4, label="chance")
         ax.legend(frameon=False, loc="lower right")
@@ -126,8 +126,8 @@ def score_against_cardinality(
 ) -> Axes:
     """Score against number of distinct values, with the level that chance alone reaches.
 
-    A column far above the line carries information; one on it only has many values. The raw measure ``mi`` is
-    drawn where there is one, else ``value``.
+    A column far above the line carries information; one on it only has many values. Where ``value`` has the
+    null already taken off it is put back, so that the picture shows what was measured.
 
     Parameters
     ----------
@@ -146,26 +146,28 @@ def score_against_cardinality(
         raise ValueError(
             f"there is no column {cardinality!r} of cardinalities; there are {', '.join(frame.columns)}"
         )
-    column = "mi" if "mi" in frame.columns else "value"
-    frame = frame.filter(pl.col(column).is_finite() & (pl.col(cardinality) > 0))
-    x, y = frame[cardinality].to_numpy().astype(np.float64), frame[column].to_numpy()
+    frame = frame.filter(pl.col("value").is_finite() & (pl.col(cardinality) > 0)).sort(cardinality)
+    x, y = frame[cardinality].to_numpy().astype(np.float64), frame["value"].to_numpy()
     ax = _axes(ax)
     ax.set_xscale("log")
-    ax.scatter(x, y, s=16, color=BLUE, alpha=0.6, linewidths=0)
-    above = y
-    if "null" in frame.columns:
+    level, label, above = null_level(frame, scores.meta.net_of_null), "value", y
+    if level is not None:
         null = frame["null"].fill_null(0.0).to_numpy()
-        above = y - null
-        along = np.argsort(x, kind="stable")
-        ax.plot(x[along], null[along], color=RED, linewidth=1.2, label="chance")
-        ax.fill_between(x[along], np.minimum(0, null[along]), null[along], color=RED, alpha=0.1, linewidth=0)
+        above = y - np.nan_to_num(level)
+        y = above + null
+        label = (
+            "value" if np.array_equal(np.nan_to_num(level), null) else "value before the null is taken off"
+        )
+        ax.plot(x, null, color=RED, linewidth=1.2, label="chance")
+        ax.fill_between(x, np.minimum(0, null), null, color=RED, alpha=0.1, linewidth=0)
         ax.legend(frameon=False, loc="upper left")
+    ax.scatter(x, y, s=16, color=BLUE, alpha=0.6, linewidths=0)
     if "z" in frame.columns:
         above = frame["z"].fill_null(0.0).to_numpy()
     named = [i for i in np.argsort(-above, kind="stable")[:names] if above[i] > 0]
     _name_points(ax, x, y, named, _labels(frame, scores.keys))
     ax.set_xlabel("distinct values")
-    ax.set_ylabel(_named(column, scores))
+    ax.set_ylabel(_named(label, scores))
     return _titled(ax, scores, where)
 
 
@@ -304,7 +306,7 @@ def _label(item: Any) -> str:
 
 
 def _named(column: str, scores: Scores) -> str:
-    unit = scores.meta.unit if column in ("value", "mi") else None
+    unit = scores.meta.unit if column.startswith("value") else None
     return f"{column} ({unit})" if unit else column
 
 

@@ -1,5 +1,6 @@
 """Provenance."""
 
+import json
 import pickle
 
 import numpy as np
@@ -11,6 +12,12 @@ from salience.results import Interval, Meta
 def test_parameters_become_plain_json_values():
     meta = Meta(params={"a": np.float32(0.5), "b": (1, 2), "c": np.array([1, 2]), "d": {2, 1}, "e": dict})
     assert dict(meta.params) == {"a": 0.5, "b": [1, 2], "c": [1, 2], "d": [1, 2], "e": "builtins.dict"}
+
+
+def test_numbers_that_json_lacks_become_words():
+    meta = Meta(params={"a": float("nan"), "b": np.inf})
+    assert dict(meta.params) == {"a": "nan", "b": "inf"}
+    assert meta == Meta.from_dict(json.loads(json.dumps(meta.to_dict(), allow_nan=False)))
 
 
 def test_meta_is_frozen_and_so_are_its_mappings():
@@ -46,6 +53,7 @@ def test_warnings_are_added_at_the_end():
         ({"method": ""}, TypeError, "non-empty"),
         ({"data": "abc"}, TypeError, "sequence of strings"),
         ({"seed": 1.5}, TypeError, "seed must be int"),
+        ({"seconds": float("inf")}, TypeError, "seconds must be float"),
         ({"rows": "many"}, TypeError, "rows must be int"),
         ({"params": [1]}, TypeError, "must be a mapping"),
         ({"interval": "normal"}, TypeError, "kind, level"),

@@ -1,5 +1,8 @@
 """Scores: the door, the ordering rule, selection, and what a person reads."""
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -128,6 +131,19 @@ def test_beats_null_knows_a_value_from_which_the_null_is_already_taken():
     assert scores.select(beats_null=True).items == ["a"]
 
 
+def test_beats_null_believes_meta_about_the_null():
+    def scores(net):
+        return Scores.from_values([1.0, 3.0], ["a", "b"], null=[2.0, 2.0], meta=Meta(net_of_null=net))
+
+    assert scores(True).select(beats_null=True).items == ["b", "a"]
+    assert scores(False).select(beats_null=True).items == ["b"]
+
+
+def test_another_measure_called_mi_is_not_taken_for_the_raw_one():
+    scores = Scores.from_values([9.0, 1.0], ["a", "b"], mi=[0.1, 0.2], null=[2.0, 2.0])
+    assert scores.select(beats_null=True).items == ["a"]
+
+
 def test_select_per_group_runs_the_rule_in_each(heads):
     assert heads.select(k=1, per="layer").items == [(0, 1), (1, 0)]
 
@@ -225,6 +241,31 @@ def test_numpy_sees_the_values_in_frame_order():
     scores = Scores.from_values({"a": 1.0, "b": float("nan"), "c": 3.0})
     np.testing.assert_array_equal(np.asarray(scores), [1.0, np.nan, 3.0])
     assert np.asarray(scores, dtype=np.float32).dtype == np.float32
+
+
+def test_numpy_cannot_have_the_values_without_a_copy():
+    with pytest.raises(ValueError, match="copy"):
+        np.array(Scores.from_values([1.0]), copy=False)
+
+
+def test_a_pandas_series_names_its_items():
+    assert Scores.from_values(pd.Series([1.0, 2.0], index=["a", "b"])).items == ["a", "b"]
+
+
+def test_scores_survive_a_pickle_and_a_deep_copy():
+    scores = Scores.from_values({"a": 1.0}, replicates=[[1.0]], meta=Meta(params={"k": [1]}))
+    assert pickle.loads(pickle.dumps(scores)).equals(scores)
+    assert copy.deepcopy(scores).equals(scores)
+
+
+@pytest.mark.parametrize(("k", "items"), [(0, []), (1, ["b"]), (9, ["b", "a"])])
+def test_top_gives_what_there_is(k, items):
+    assert Scores.from_values({"a": 1.0, "b": 2.0, "c": float("nan")}).top(k).items == items
+
+
+def test_top_of_a_fraction_is_refused():
+    with pytest.raises(ValueError, match="from 0 up"):
+        Scores.from_values([1.0]).top(-1)
 
 
 def test_an_order_without_numbers_has_ranks_and_no_values():

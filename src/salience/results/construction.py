@@ -24,6 +24,8 @@ def frame_of_values(
         if items is not None:
             raise ValueError("values is a mapping and already names the items; leave `items` out")
         items, values = list(values), list(values.values())
+    if items is None and hasattr(values, "to_numpy") and hasattr(values, "index"):  # a pandas Series
+        items = values.index.tolist()
     vector = _reals(values)
     if vector.ndim != 1:
         raise ValueError(

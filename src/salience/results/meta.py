@@ -60,6 +60,9 @@ class Meta:
         Kind and level of ``lo`` and ``hi``.
     additive : bool
         Whether the sum of values over items means something (shares, Shapley values); else it is refused.
+    net_of_null : bool, optional
+        Whether ``value`` has the column ``null`` already taken off, so that chance lies at 0. When not
+        said, it is so if there is a column ``mi`` and ``value`` is ``mi - null``.
     symmetric : bool
         Whether an item is the same with its keys swapped, as an unordered pair is.
     replicate_of : str, optional
@@ -94,6 +97,7 @@ class Meta:
     unit: str | None = None
     interval: Interval | None = None
     additive: bool = False
+    net_of_null: bool | None = None
     symmetric: bool = False
     replicate_of: str | None = None
     warnings: tuple[str, ...] = ()
@@ -166,6 +170,8 @@ def loaded_versions() -> dict[str, str]:
 
 def _plain(value: Any) -> Any:
     """The JSON value closest to `value`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(float(value))  # JSON has no nan and no infinity
     if value is None or type(value) in _JSON_SCALARS:
         return value
     if isinstance(value, Mapping):
@@ -193,8 +199,8 @@ def _texts(name: str, given: Any) -> tuple[str, ...]:
 def _number(name: str, given: Any, kind: type) -> Any:
     try:
         number = kind(given)
-        exact = number == given or (kind is float and math.isnan(number))
-    except (TypeError, ValueError):
+        exact = number == given and math.isfinite(number)
+    except (TypeError, ValueError, OverflowError):
         exact = False
     if not exact or isinstance(given, str):
         raise TypeError(f"Meta.{name} must be {kind.__name__} or None, got {given!r}")

@@ -101,11 +101,15 @@ def positions(frame: pl.DataFrame, by: Sequence[str], better: str) -> NDArray[np
     return place
 
 
-def null_level(frame: pl.DataFrame) -> NDArray[np.float64] | None:
-    """Where the null lies on the axis of ``value``, shape (rows,); None when the frame has no ``null``.
+def null_level(frame: pl.DataFrame, net: bool | None = None) -> NDArray[np.float64] | None:
+    """Where chance lies on the axis of ``value``, shape (rows,); None when the frame has no ``null``.
 
-    A method may subtract the null from its raw measure ``mi`` and report the difference as ``value``; then
-    the null lies at ``null - (mi - value)``, that is at 0.
+    Parameters
+    ----------
+    frame : polars.DataFrame
+    net : bool, optional
+        Whether ``value`` already has ``null`` taken off, so that chance lies at 0; see ``Meta.net_of_null``.
+        When not said, it is so if ``value`` is ``mi - null`` in every row.
 
     Examples
     --------
@@ -116,8 +120,9 @@ def null_level(frame: pl.DataFrame) -> NDArray[np.float64] | None:
     """
     if "null" not in frame.columns or "value" not in frame.columns:
         return None
-    null = frame["null"].to_numpy().astype(np.float64)
-    if "mi" not in frame.columns:
-        return null
-    shift = (frame["mi"] - frame["value"]).fill_null(0.0).to_numpy()
-    return null - shift
+    null = frame["null"].cast(pl.Float64).to_numpy()
+    if net is None:
+        net = "mi" in frame.columns and bool(
+            np.allclose((frame["mi"] - frame["null"] - frame["value"]).drop_nulls().to_numpy(), 0, atol=1e-9)
+        )
+    return np.where(np.isnan(null), np.nan, 0.0) if net else null

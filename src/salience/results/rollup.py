@@ -23,7 +23,8 @@ def rolled_up(
 ) -> dict[str, Any]:
     """The fields of the :class:`Scores` of larger items that differ from those of `scores`.
 
-    Unscored parts take no part; an item without a scored part is unscored. ``n`` counts the scored parts.
+    Unscored parts take no part; an item without a scored part is unscored. ``n`` counts the scored parts;
+    intervals, nulls and p-values of parts say nothing about the whole and are left out.
 
     Raises
     ------

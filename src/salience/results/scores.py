@@ -189,10 +189,7 @@ class Scores:
         return cls(**storage.load(path))
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write to one Parquet file, the roles and the meta as JSON in its footer.
-
-        The file is written beside and renamed when complete: a reader never sees half of it.
-        """
+        """Write to one Parquet file, roles and meta as JSON in its footer; it appears when it is complete."""
         storage.save(
             path,
             self.frame,
@@ -253,7 +250,7 @@ class Scores:
         return rows[ordering.order_within(kept, self.by, self.better)]
 
     def top(self, k: int = 10, **conditions: Any) -> Scores:
-        """The `k` best scored items, best first; of each context, when there are several.
+        """The `k` best scored items, or as many as there are, best first; of each context.
 
         Examples
         --------
@@ -261,7 +258,10 @@ class Scores:
         ['b']
         """
         found = self.where(**conditions)
-        return found._take(found._ordered_rows(found._chosen("k", k, ())))
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 0:
+            raise ValueError(f"top(k) takes a whole number from 0 up, got {k!r}")
+        place = ordering.positions(found.frame, found.by, found.better)
+        return found._take(found._ordered_rows((place > 0) & (place <= k)))
 
     def ranks(self) -> pl.Series:
         """Place of each row in its context, 1 is best, null where unscored; uint32, in frame order."""
@@ -301,7 +301,7 @@ class Scores:
         """
         rule, argument = the_one_rule(k=k, fraction=fraction, above=above, beats_null=beats_null)
         per = (per,) if isinstance(per, str) else tuple(per)
-        mask = self._chosen(rule, argument, per)
+        mask = chosen(self, (*self.by, *per), rule, argument)
         said = {rule: argument, **({"per": list(per)} if per else {})}
         kept = self.frame[self._ordered_rows(mask, per)]
         return Selection(kept, self.keys, self.by, mask, said, self.meta)
@@ -358,7 +358,7 @@ class Scores:
         return self.frame.to_pandas()
 
     def replace(self, **changes: Any) -> Scores:
-        """The same scores with some fields changed, checked again."""
+        """The same scores with some fields changed, and checked again."""
         return dataclasses.replace(self, **changes)
 
     def equals(self, other: Scores) -> bool:
@@ -376,6 +376,8 @@ class Scores:
         )
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("the values of Scores are given as a copy only: np.asarray(scores)")
         return self.values if dtype is None else self.values.astype(dtype)
 
     def __len__(self) -> int:
@@ -390,9 +392,6 @@ class Scores:
     def _take(self, rows: NDArray[np.int64]) -> Scores:
         replicates = None if self.replicates is None else self.replicates[:, rows]
         return dataclasses.replace(self, frame=self.frame[rows], replicates=replicates)
-
-    def _chosen(self, rule: str, argument: Any, per: Sequence[str]) -> NDArray[np.bool_]:
-        return chosen(self.frame, (*self.by, *per), self.better, rule, argument)
 
     def _ordered_rows(self, mask: NDArray[np.bool_], per: Sequence[str] = ()) -> NDArray[np.int64]:
         order = ordering.order_within(self.frame, (*self.by, *per), self.better)

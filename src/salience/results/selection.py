@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from salience.results.meta import Meta
 from salience.results.ordering import KEYS, null_level, positions, sort_key
+
+if TYPE_CHECKING:
+    from salience.results.scores import Scores
 
 __all__ = ["RULES", "Selection", "chosen", "the_one_rule"]
 
@@ -84,26 +87,23 @@ class Selection:
         return f"Selection of {len(self):,} of {self.mask.size:,} by {rule}: {shown}{more}"
 
 
-def chosen(
-    frame: pl.DataFrame, by: Sequence[str], better: str, rule: str, argument: Any
-) -> NDArray[np.bool_]:
-    """Which rows a rule keeps, shape (rows,); unscored items never are.
+def chosen(scores: Scores, by: Sequence[str], rule: str, argument: Any) -> NDArray[np.bool_]:
+    """Which rows of `scores` a rule keeps, shape (rows,); unscored items never are.
 
     Parameters
     ----------
-    frame : polars.DataFrame
+    scores : Scores
     by : sequence of str
         The rule runs in each combination of these columns by itself.
-    better : {"high", "low", "abs"}
     rule : {"k", "fraction", "above", "beats_null"}
     argument : int, float or bool
         Of the rule.
     """
-    unknown = [name for name in by if name not in frame.columns]
+    there = scores.frame.columns
+    unknown = [name for name in by if name not in there]
     if unknown:
-        raise ValueError(f"per={', '.join(unknown)} is not a column; there are {', '.join(frame.columns)}")
-    scored = ~np.isnan(sort_key(frame, better))
-    return RULES[rule](frame, by, better, argument) & scored
+        raise ValueError(f"per={', '.join(unknown)} is not a column; there are {', '.join(there)}")
+    return RULES[rule](scores, by, argument) & ~np.isnan(sort_key(scores.frame, scores.better))
 
 
 def the_one_rule(**offered: Any) -> tuple[str, Any]:
@@ -126,49 +126,50 @@ def the_one_rule(**offered: Any) -> tuple[str, Any]:
     return given[0]
 
 
-def _first_k(frame: pl.DataFrame, by: Sequence[str], better: str, k: Any) -> NDArray[np.bool_]:
+def _first_k(scores: Scores, by: Sequence[str], k: Any) -> NDArray[np.bool_]:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"select(k=...) takes a whole number from 1 up, got {k!r}")
-    return positions(frame, by, better) <= k
+    return positions(scores.frame, by, scores.better) <= k
 
 
-def _first_fraction(frame: pl.DataFrame, by: Sequence[str], better: str, share: Any) -> NDArray[np.bool_]:
+def _first_fraction(scores: Scores, by: Sequence[str], share: Any) -> NDArray[np.bool_]:
     if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 < share <= 1:
         raise ValueError(f"select(fraction=...) takes a number in (0, 1], got {share!r}")
-    size = frame.select(pl.len().over(by) if by else pl.len()).to_series().to_numpy()
+    size = scores.frame.select(pl.len().over(by) if by else pl.len()).to_series().to_numpy()
     # the small step back keeps 0.07 of 100 at 7: the product is 7.000000000000001
     allowed = np.array([math.ceil(share * int(n) - 1e-9) for n in np.atleast_1d(size)])
-    return positions(frame, by, better) <= allowed
+    return positions(scores.frame, by, scores.better) <= allowed
 
 
-def _above(frame: pl.DataFrame, by: Sequence[str], better: str, threshold: Any) -> NDArray[np.bool_]:
+def _above(scores: Scores, by: Sequence[str], threshold: Any) -> NDArray[np.bool_]:
     if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number):
         raise ValueError(f"select(above=...) takes a number, got {threshold!r}")
     if math.isnan(threshold):
         raise ValueError("select(above=...) takes a number, got nan")
-    key = KEYS[better](_need(frame, "value", "above"))
-    limit = KEYS[better](float(threshold))
+    key = KEYS[scores.better](_values(scores))
+    limit = KEYS[scores.better](float(threshold))
     return np.asarray(key < limit)
 
 
-def _beats_null(frame: pl.DataFrame, by: Sequence[str], better: str, level: Any) -> NDArray[np.bool_]:
+def _beats_null(scores: Scores, by: Sequence[str], level: Any) -> NDArray[np.bool_]:
     if level is not True and (
         isinstance(level, bool) or not isinstance(level, float | np.floating) or not 0 < level < 1
     ):
         raise ValueError(
             f"select(beats_null=...) takes True (a level of 0.05) or a level in (0, 1), got {level!r}"
         )
+    frame = scores.frame
     alpha = 0.05 if level is True else float(level)
     for column, passes in NULL_TESTS.items():
         if column in frame.columns:
             return np.asarray(passes(frame[column].to_numpy().astype(np.float64), alpha))
-    null = null_level(frame)
+    null = null_level(frame, scores.meta.net_of_null)
     if null is None or level is not True:
         raise ValueError(
             "select(beats_null=...) reads the columns q, p or z (at a level) or null (beats_null=True); "
             f"these scores have {', '.join(frame.columns)}"
         )
-    key = KEYS[better]
+    key = KEYS[scores.better]
     return np.asarray(key(frame["value"].to_numpy()) < key(null))
 
 
@@ -179,7 +180,7 @@ NULL_TESTS: dict[str, Callable[[NDArray[np.float64], float], NDArray[np.bool_]]]
     "z": lambda z, alpha: z >= NormalDist().inv_cdf(1 - alpha),
 }
 
-RULES: dict[str, Callable[[pl.DataFrame, Sequence[str], str, Any], NDArray[np.bool_]]] = {
+RULES: dict[str, Callable[[Scores, Sequence[str], Any], NDArray[np.bool_]]] = {
     "k": _first_k,
     "fraction": _first_fraction,
     "above": _above,
@@ -187,10 +188,10 @@ RULES: dict[str, Callable[[pl.DataFrame, Sequence[str], str, Any], NDArray[np.bo
 }
 
 
-def _need(frame: pl.DataFrame, column: str, rule: str) -> NDArray[np.float64]:
-    if column not in frame.columns:
+def _values(scores: Scores) -> NDArray[np.float64]:
+    if "value" not in scores.frame.columns:
         raise ValueError(
-            f"select({rule}=...) needs the column {column!r}; these scores are an order without numbers: "
+            "select(above=...) needs the column 'value'; these scores are an order without numbers: "
             "use k or fraction"
         )
-    return frame[column].to_numpy()
+    return scores.values

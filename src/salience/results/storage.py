@@ -72,7 +72,7 @@ def save(
         flat = pa.array(np.ascontiguousarray(replicates.T).reshape(-1))
         table = table.append_column(REPLICATES, pa.FixedSizeListArray.from_arrays(flat, replicates.shape[0]))
     footer = {"format": FORMAT, "kind": "Scores", "roles": dict(roles), "meta": meta.to_dict()}
-    text = json.dumps(footer, ensure_ascii=False).encode()
+    text = json.dumps(footer, ensure_ascii=False, allow_nan=False).encode()
     with written_beside(path) as beside:
         pq.write_table(table.replace_schema_metadata({FOOTER: text}), beside, compression="zstd")
 
