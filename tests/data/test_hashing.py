@@ -145,7 +145,7 @@ def test_a_number_column_may_turn_to_text():
     pa.array([1, 2, None]),
     pa.array([1.0, 2.0, np.nan]),
     pa.array(["1", "2", None]), pa.array([Decimal(1), Decimal(2), None]),
-   
+
     pa.array([1, 2, None], pa.uint64()), pa.array([1, 2, None], pa.float32()),
     pa.array(["1", "2", None]).dictionary_encode(),
 ])  # fmt: skip

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from numba import njit
 
 #: Classes of a parsed value. INT: int64 bits. BIG: uint64 at or above 2**63. REAL: float64 bits, not integral
-#: in 64 bits. TEXT: not a number. LONG: an integer of more than 64 bits (its float64 bits; equal only as text).
+#: in 64 bits. TEXT: not a number. LONG: an integer of more than 64 bits (its float64 bits; equal only as
+#: text).
 NULL, INT, BIG, REAL, TEXT, LONG, _SLOW, _SLOW_LONG = range(8)
 
 _POW10 = 10.0 ** np.arange(23)

@@ -22,6 +22,7 @@ class ArrowMember(Member):
         SourceError
             If the file is truncated or no Arrow file.
         """
+        pieces: list[tuple[tuple[int, ...], int]]
         try:
             with pa.memory_map(path) as file:
                 stream = file.read(6) != b"ARROW1"
@@ -37,8 +38,8 @@ class ArrowMember(Member):
                     pieces = pieces_of(counts)
         except (pa.ArrowInvalid, OSError) as error:
             raise SourceError(
-                f"{path} ({os.path.getsize(path):,} bytes) cannot be read as Arrow IPC: {error}. It may be truncated: "
-                "write it again, or leave it out"
+                f"{path} ({os.path.getsize(path):,} bytes) cannot be read as Arrow IPC: {error}. "
+                "It may be truncated: write it again, or leave it out"
             ) from error
         if len(set(schema.names)) < len(schema.names):
             raise SourceError(f"{path} names a column twice; rename its columns so that each name is unique")

@@ -40,7 +40,7 @@ class CsvMember(Member):
     accepts = ("delimiter", "quote", "encoding", "names")
 
     @classmethod
-    def open(
+    def open(  # type: ignore[override]
         cls,
         path: str,
         *,
@@ -78,7 +78,7 @@ class CsvMember(Member):
                 delimiter = _sniff(window.data[start : window.n], path, quote_byte)
             byte = _one_byte(delimiter, "delimiter", path)
             header, body = _first_record(window, start, byte, quote_byte, path)
-            notes = []
+            notes: list[str] = []
             if names is None:
                 columns, notes = _column_names(header)
             else:
@@ -87,7 +87,7 @@ class CsvMember(Member):
                     body = start
             found = _index(window, path, byte, quote_byte, len(columns), body, is_splittable(path, encoding))
         options = {
-            "delimiter": byte, "quote": quote_byte, "encoding": encoding, "fields": len(columns), "body": body,
+            "delimiter": byte, "quote": quote_byte, "encoding": encoding, "fields": len(columns),
         }  # fmt: skip
         schema = pa.schema([(name, pa.large_string()) for name in columns])
         return cls(path, schema, found[0], [*notes, *found[1]], options, os.path.getsize(path))
@@ -201,7 +201,7 @@ def _first_record(window: Window, start: int, delimiter: int, quote: int, path: 
         at += end
     starts, ends = np.zeros((1, fields), np.int32), np.zeros((1, fields), np.int32)
     split_records(view, end, True, delimiter, quote, fields, np.arange(fields, dtype=np.int32), starts, ends)
-    check_utf8(view[:end], lambda at: 1, at, path)
+    check_utf8(view[:end], 1, at, path)
     return [text_column(view, starts, ends, 1, i, quote)[0].as_py() for i in range(fields)], at + end
 
 
@@ -251,8 +251,8 @@ def _index(
         index_records(view, len(view), window.final, delimiter, quote, fields, line, report, odd)
         if report[OPEN_AT]:
             raise SourceError(
-                f"{path}: the quote that opens a field at line {report[OPEN_AT]:,} never closes. Repair it, or pass quote=None "
-                "if quotes are ordinary characters"
+                f"{path}: the quote that opens a field at line {report[OPEN_AT]:,} never closes. Repair it, "
+                "or pass quote=None if quotes are ordinary characters"
             )
         used, begin = int(report[USED]), line
         done = view[:used]

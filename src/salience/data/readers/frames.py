@@ -12,6 +12,11 @@ import pyarrow as pa
 from salience.data.readers.source import Member, SourceError
 
 _SHARD_ROWS = 1_000_000
+_IN_MEMORY = "data in memory cannot be opened on another machine; write it to Parquet and give the path"
+_ALLOWED = (
+    "Allowed are a path, a list of paths, '-', a pandas, polars or pyarrow table, a dict of columns, a 2-D numpy "
+    "array and a scipy sparse matrix"
+)
 
 
 class FrameMember(Member):
@@ -35,13 +40,11 @@ class FrameMember(Member):
 
     def to_json(self) -> dict[str, Any]:
         """Data in memory has no description that another machine could open."""
-        raise SourceError(
-            "data in memory cannot be opened on another machine; write it to Parquet and give the path instead"
-        )
+        raise SourceError(_IN_MEMORY)
 
 
 class SparseMember(Member):
-    """A scipy sparse matrix, or a dense numpy one: only the columns and rows asked for are ever made dense."""
+    """A scipy sparse matrix, or a numpy one: only the columns and rows asked for are ever made dense."""
 
     matrix: Any
     extra: dict[str, pa.Array]
@@ -73,9 +76,7 @@ class SparseMember(Member):
 
     def to_json(self) -> dict[str, Any]:
         """Data in memory has no description that another machine could open."""
-        raise SourceError(
-            "data in memory cannot be opened on another machine; write it to Parquet and give the path instead"
-        )
+        raise SourceError(_IN_MEMORY)
 
 
 def open_frame(data: Any, label: Any = None) -> Member:
@@ -148,7 +149,7 @@ def _columns(data: Any) -> tuple[dict[str, Any], list[str]]:
     columns, mixed = {}, []
     for name, values in pairs:
         columns[str(name)] = array = _column(values)
-        if pa.types.is_large_string(array.type) and getattr(values, "dtype", None) == object:
+        if pa.types.is_large_string(array.type) and str(getattr(values, "dtype", "")) == "object":
             mixed.append(str(name))
     notes = [f"columns of mixed types read as text: {', '.join(map(repr, mixed))}"] if mixed else []
     return columns, notes
@@ -163,8 +164,7 @@ def _frame_columns(data: Any) -> list[tuple[str, Any]]:
             frame = frame.collect()
     except (TypeError, ValueError) as error:
         raise SourceError(
-            f"a {type(data).__module__}.{type(data).__qualname__} is no table ({error}). Allowed are a path, a list of paths, "
-            "'-', a pandas, polars or pyarrow table, a dict of columns, a 2-D numpy array, a scipy sparse matrix"
+            f"a {type(data).__module__}.{type(data).__qualname__} is no table ({error}). {_ALLOWED}"
         ) from error
     return [(name, frame[name].to_native()) for name in frame.columns]
 

@@ -1,4 +1,4 @@
-"""Which files are meant, and in which format: paths, directories, globs, lists, standard input, known layouts."""
+"""Which files are meant, and in which format: paths, directories, globs, lists, standard input."""
 
 import difflib
 import glob
@@ -71,8 +71,8 @@ def locate(given: str | os.PathLike | Sequence[str | os.PathLike], format: str |
         raise SourceError("an empty list of files; give at least one path")
     files: list[str] = []
     notes: list[str] = []
-    for path in map(os.fspath, paths):
-        found, said = _expand(path, format)
+    for path in paths:
+        found, said = _expand(os.fspath(path), format)
         files += [name for name in found if name not in files]
         notes += said
     if format is None:
@@ -98,8 +98,9 @@ def format_of(path: str) -> str:
             if head.startswith(magic):
                 return name
     raise SourceError(
-        f"{path}: the format is not known from its name. Pass format=, one of {', '.join(sorted(set(EXTENSIONS.values())))}, "
-        f"or rename it; known extensions are {' '.join(EXTENSIONS)}, each also with .gz, .zst or .bz2 for text formats"
+        f"{path}: the format is not known from its name. Pass format=, one of "
+        f"{', '.join(sorted(set(EXTENSIONS.values())))}, or rename it; known extensions are "
+        f"{' '.join(EXTENSIONS)}, those of text also with .gz, .zst or .bz2"
     )
 
 

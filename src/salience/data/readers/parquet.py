@@ -86,6 +86,6 @@ class _reading:
         if isinstance(error, (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)):
             size = os.path.getsize(self.path) if os.path.exists(self.path) else 0
             raise SourceError(
-                f"{self.path} ({size:,} bytes) cannot be read as Parquet: {error}. It may be truncated or still being "
-                "written: write it again, or leave it out"
+                f"{self.path} ({size:,} bytes) cannot be read as Parquet: {error}. It may be truncated or "
+                "still being written: write it again, or leave it out"
             ) from error

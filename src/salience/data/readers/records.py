@@ -20,7 +20,7 @@ USED, GOOD, RAGGED, BLANK, LINES, OPEN_AT = range(6)
 
 @njit(nogil=True, cache=True)
 def _closing(data, i, n, quote, pattern):  # type: ignore[no-untyped-def]
-    """(position after the closing quote or -1, newlines passed, doubled quotes seen) from inside a quoted field."""
+    """From inside a quoted field: (end of its closing quote or -1, newlines passed, quotes doubled)."""
     lines = 0
     doubled = False
     while i < n:
@@ -190,7 +190,7 @@ def split_records(data, n, final, delimiter, quote, expected, slots, starts, end
                         nxt = _LF
                     if after >= n and not final:
                         return used, row
-                    if nxt == delimiter or nxt == _LF:
+                    if nxt in (delimiter, _LF):
                         if field < expected and slots[field] >= 0:
                             starts[row, slots[field]] = i + 1
                             ends[row, slots[field]] = ~(after - 1) if doubled else after - 1
@@ -201,7 +201,7 @@ def split_records(data, n, final, delimiter, quote, expected, slots, starts, end
                 if not word_end:
                     i += 1
                 continue
-            if byte == delimiter or byte == _LF:
+            if byte in (delimiter, _LF):
                 end = i
                 if byte == _LF and end > start and data[end - 1] == _CR:
                     end -= 1

@@ -44,7 +44,7 @@ def _storage(kind: pa.DataType) -> pa.DataType:
 
 
 def delivered(kind: pa.DataType) -> pa.DataType:
-    """Type under which a stored type is delivered: structs and maps become JSON text, extensions their storage."""
+    """The type a stored type is delivered as: structs and maps are JSON text, extensions their storage."""
     kind = _storage(kind)
     if pa.types.is_struct(kind) or pa.types.is_map(kind) or pa.types.is_union(kind):
         return pa.large_string()
@@ -125,7 +125,7 @@ def unite(schemas: Sequence[tuple[str, pa.Schema]]) -> tuple[pa.Schema, list[str
 
 
 def conform(batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
-    """The columns of `target`, in its order and types; what the batch lacks is null. Text keeps its encoding."""
+    """The columns of `target`, in its order and types; what the batch lacks is null. Text may be coded."""
     names = batch.schema.names
     arrays = [
         _convert(batch.column(names.index(f.name)), f.type)

@@ -71,7 +71,7 @@ class Source(Protocol):
         ...
 
     def batches(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Batches of exactly `rows` rows each but the last of the shard, with only these columns, in this order."""
+        """Batches of exactly `rows` rows each but the last of the shard, with these columns in this order."""
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -110,11 +110,11 @@ class Member:
 
     @classmethod
     def open(cls, path: str, **options: Any) -> Self:
-        """Look at a file: its schema, pieces and exact row count. Raises SourceError when it cannot be read."""
+        """Look at a file: its schema, pieces and exact row count. Raises SourceError if it cannot be read."""
         raise NotImplementedError
 
     def read(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Batches of about `rows` rows or fewer of one piece; only columns of this member's schema are asked for."""
+        """Batches of at most about `rows` rows of one piece; `columns` are all in this member's schema."""
         raise NotImplementedError
 
     @property

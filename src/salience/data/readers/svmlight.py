@@ -131,7 +131,7 @@ class SvmlightMember(Member):
     accepts = ("label",)
 
     @classmethod
-    def open(cls, path: str, *, label: str = "label") -> Self:
+    def open(cls, path: str, *, label: str = "label") -> Self:  # type: ignore[override]
         """Count the lines and find the ids.
 
         Raises

@@ -131,7 +131,7 @@ class VwMember(Member):
     accepts = ("label", "namespaces", "encoding")
 
     @classmethod
-    def open(
+    def open(  # type: ignore[override]
         cls,
         path: str,
         *,
@@ -162,13 +162,15 @@ class VwMember(Member):
         pieces: list[tuple[tuple[int, ...], int]] = []
         split = encoding == "utf-8" and not is_compressed(path)
         first = rows = odd = total = 0
+        line = 1
         with Window(path, encoding) as window:
             at = 0
             while True:
                 window.advance(at)
                 used, n, strange, new = _index(window.data, window.n, window.final, keys, fresh)
                 view = window.data[:used]
-                check_utf8(view, lambda k: 0, window.offset, path)
+                check_utf8(view, line, window.offset, path)
+                line += int(np.count_nonzero(view == _LF))
                 found += [view[a:b].tobytes().decode() for a, b in fresh[:new]]
                 if len(found) >= _TABLE // 2:
                     raise SourceError(

@@ -1,9 +1,8 @@
-"""Bytes of a file a window at a time: plain, compressed or in another encoding, always UTF-8 when they arrive."""
+"""Bytes of a file a window at a time: plain, compressed or in another encoding, always delivered as UTF-8."""
 
 import codecs
 import io
 import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,7 @@ class Window:
     first, stop : int
         Byte range; only for plain files.
     size : int
-        Bytes held at once, unless one record is longer.
+        Bytes held at once, unless one record is longer; 0: 8 MiB.
 
     Attributes
     ----------
@@ -88,9 +87,10 @@ class Window:
     """
 
     def __init__(
-        self, path: str, encoding: str = "utf-8", first: int = 0, stop: int | None = None, size: int = _WINDOW
+        self, path: str, encoding: str = "utf-8", first: int = 0, stop: int | None = None, size: int = 0
     ) -> None:
         self._path = path
+        size = size or _WINDOW
         kind = _COMPRESSED.get(os.path.splitext(path)[1].lower())
         self._handle: Any
         if kind:
@@ -124,8 +124,8 @@ class Window:
         if used == 0 and self.n == len(self.data):
             if len(self.data) >= _LONGEST_RECORD:
                 raise SourceError(
-                    f"{self._path}: the record at byte {self.offset:,} is longer than {_LONGEST_RECORD >> 20} MB: "
-                    "a quote that never closes? Repair it, or pass quote=None if quotes are ordinary characters"
+                    f"{self._path}: the record at byte {self.offset:,} is over {_LONGEST_RECORD >> 20} MB. "
+                    "If a quote never closes, repair it, or pass quote=None to read quotes as text"
                 )
             self.data = np.concatenate([self.data, np.empty_like(self.data)])
         elif used:
@@ -136,7 +136,7 @@ class Window:
             room = len(self.data) - self.n
             if self._left is not None:
                 room = min(room, self._left)
-            got = self._read(memoryview(self.data)[self.n : self.n + room]) if room else 0
+            got = self._read(self.data.data[self.n : self.n + room]) if room else 0
             self.n += got
             if self._left is not None:
                 self._left -= got
@@ -147,19 +147,20 @@ class Window:
             return int(self._handle.readinto(room))
         except OSError as error:
             raise SourceError(
-                f"{self._path} cannot be decompressed: {error}. It may be truncated: write it again, or leave it out"
+                f"{self._path} cannot be decompressed: {error}. It may be truncated: write it again, or "
+                "leave it out"
             ) from error
 
 
-def check_utf8(data: np.ndarray, line: Callable[[int], int], offset: int, path: str) -> None:
+def check_utf8(data: np.ndarray, line: int, offset: int, path: str) -> None:
     """Raise a SourceError that says where bytes are not UTF-8.
 
     Parameters
     ----------
     data : uint8 (n,)
         Whole records.
-    line : callable
-        Line number of a position in `data`.
+    line : int
+        Number of its first line.
     offset : int
         Position of ``data[0]`` in the file.
     path : str
@@ -167,10 +168,11 @@ def check_utf8(data: np.ndarray, line: Callable[[int], int], offset: int, path: 
     if not len(data) or data.max() < 128:
         return
     try:
-        codecs.decode(memoryview(data), "utf-8")
+        codecs.decode(data.data, "utf-8")
     except UnicodeDecodeError as error:
         at = error.start
+        line += int(np.count_nonzero(data[:at] == 10))
         raise SourceError(
-            f"{path} is not UTF-8: byte 0x{data[at]:02x} at line {line(at):,} (byte {offset + at:,}). Pass the encoding it "
-            "is written in, for example encoding='latin-1' or encoding='cp1252'"
+            f"{path} is not UTF-8: byte 0x{data[at]:02x} at line {line:,} (byte {offset + at:,}). "
+            "Pass the encoding it is written in, for example encoding='latin-1' or encoding='cp1252'"
         ) from error
