@@ -256,9 +256,7 @@ def _index(
             )
         used, begin = int(report[USED]), line
         done = view[:used]
-        check_utf8(
-            done, lambda k, d=done, b=begin: b + int(np.count_nonzero(d[:k] == 10)), window.offset + at, path
-        )
+        check_utf8(done, begin, window.offset + at, path)
         zeros += int(np.count_nonzero(done == 0)) if used and done.min() == 0 else 0
         rows, ragged, blank = (
             rows + int(report[GOOD]),
