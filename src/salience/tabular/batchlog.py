@@ -89,12 +89,17 @@ class BatchLog:
         self._pieces = [tuple(table[name].to_numpy() for name in names)] if table.num_rows else []
         self._recent = []
 
-    def aggregate(self, n_items: int, how: str = "median") -> dict[str, NDArray[Any]]:
+    def items(self) -> NDArray[np.int64]:
+        """The items that were scored in some batch, ascending, without repetition."""
+        return np.unique(self._columns()[1])
+
+    def aggregate(self, n_items: int | None = None, how: str = "median") -> dict[str, NDArray[Any]]:
         """What all batches together say about each item.
 
         Parameters
         ----------
-        n_items : int
+        n_items : int, optional
+            Items are 0 .. n_items - 1; without it, one entry per item of `items()`, in that order.
         how : {"median", "mean"}
 
         Returns
@@ -106,6 +111,9 @@ class BatchLog:
         if how not in AGGREGATES:
             raise ValueError(f"aggregate={how!r} is unknown; it must be one of {', '.join(AGGREGATES)}.")
         batch, item, *values = self._columns()
+        if n_items is None:
+            known, item = np.unique(item, return_inverse=True)
+            n_items = len(known)
         counts = np.bincount(item, minlength=n_items).astype(np.int64)
         out: dict[str, NDArray[Any]] = {"n_batches": counts}
         for name, value in zip(self.measures, values, strict=True):
