@@ -68,6 +68,7 @@ def test_a_recipe_draws_the_same_rows_for_the_same_seed_and_others_for_another(r
 def test_a_block_does_not_depend_on_the_blocks_before_it():
     drawn = list(blocks(Clicks(noise=3), rows=250, seed=1, block_rows=100))
     assert [b.height for b in drawn] == [100, 100, 50]
+    assert not drawn[0].equals(drawn[1])
     longer = list(blocks(Clicks(noise=3), rows=400, seed=1, block_rows=100))
     assert longer[1].equals(drawn[1])
 

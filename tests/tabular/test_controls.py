@@ -91,6 +91,18 @@ def test_the_label_copy_is_the_label_and_missing_where_it_is(table, planned, col
     assert (hashes == MISSING).sum() == N // 50
 
 
+def test_the_copy_of_a_number_label_is_its_bins():
+    target = np.where(np.arange(900) % 10 == 0, np.nan, np.arange(900.0))
+    table = pa.table({"a": np.arange(900) % 7, "y": pa.array(target, from_pandas=True)})
+    planned = plan(table, "y", label_bins=5)
+    controls = Controls(planned, kinds=["CONTROL-label"])
+    block = block_of(table, planned, controls, rows=900)
+    hashes = block.column("CONTROL-label").row_hashes()
+    assert ((hashes == MISSING) == np.isnan(target)).all()
+    np.testing.assert_array_equal(hashes[1:10] == hashes[1], block.labels["y"][1:10] == block.labels["y"][1])
+    assert len(np.unique(hashes)) == 6
+
+
 def test_equal_rows_have_equal_row_hashes_and_others_differ(table, columns):
     rows = list(zip(table["a"].to_pylist(), table["b"].to_pylist(), strict=True))
     assert len(np.unique(columns["CONTROL-row-hash"].row_hashes())) == len(set(rows)) == 27

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import ndtri
 
-from salience.data.blocks import Column
+from salience.data.blocks import Column, bin_identities
 from salience.data.hashing import MISSING, combine, identities
 from salience.tabular.naming import no_such_column
 
@@ -84,9 +84,7 @@ class Controls:
             if column not in known:
                 raise no_such_column(column, known, "CONTROL-row-hash")
         self.label = label if label is not None else (labels[0] if labels else None)
-        self.identities = np.append(
-            plan.label(self.label).identities if self.label is not None else np.empty(0, np.uint64), MISSING
-        )
+        self.identities = _label_identities(plan, self.label)
         self.seed = plan.seed if seed is None else seed
         self.first_rows = {
             shard.index: first for shard, first in zip(plan.shards, _before(plan), strict=True)
@@ -205,6 +203,16 @@ CONTROLS: dict[str, _Control] = {
     "CONTROL-label": _Control(_label),
     "CONTROL-row-hash": _Control(_row_hash),
 }
+
+
+def _label_identities(plan: Plan, label: str | None) -> np.ndarray:
+    """Identity of each class, then that of a missing label."""
+    if label is None:
+        return np.array([MISSING])
+    target = plan.label(label)
+    if target.edges is not None:  # a number in bins: class i is the integer i
+        return bin_identities(len(target.classes))
+    return np.append(target.identities, MISSING)
 
 
 def _before(plan: Plan) -> np.ndarray:

@@ -94,7 +94,7 @@ class RowRanking:
         The k rows with the highest outlier score: ``row`` (number in the source, from 0), ``value``,
         ``label`` and the measures.
     summary : pl.DataFrame
-        ``label``, ``measure``, ``rows``, ``mean`` (exact), and ``q50``, ``q90``, ``q99`` (upper edges of the
+        ``label``, ``measure``, ``rows``, ``mean`` (exact), and ``q50``, ``q90``, ``q99`` (lower edges of the
         bins they lie in).
     histograms : pl.DataFrame
         ``label``, ``measure``, ``low``, ``high`` (edges of the bin), ``rows``; bins without a row are left
@@ -245,8 +245,7 @@ class RowState:
                 if n:
                     reached = np.cumsum(self.counts[m, c])
                     q50, q90, q99 = (
-                        float((np.searchsorted(reached, q * n) + 1) * highest[m] / BINS)
-                        for q in (0.5, 0.9, 0.99)
+                        float(np.searchsorted(reached, q * n) * highest[m] / BINS) for q in (0.5, 0.9, 0.99)
                     )
                     rows.append((name, measure, n, float(means[m]), q50, q90, q99))
         numbers = dict.fromkeys(("mean", "q50", "q90", "q99"), pl.Float64)
