@@ -2,7 +2,9 @@
 
 import builtins
 import os
+import sys
 
+import cloudpickle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,3 +80,21 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 def test_an_address_where_nobody_answers_is_an_error_that_teaches():
     with pytest.raises(ValueError, match="dask scheduler"), cluster("tcp://127.0.0.1:1", patience="1s"):
         pass
+
+
+def concatenate(chunk):
+    return "".join(chunk)
+
+
+def test_a_cluster_folds_and_merges_in_order():
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    told = []
+    with cluster(1) as client:
+        options = {"client": client, "progress": lambda *p: told.append(p)}
+        shards = [chr(65 + i) for i in range(23)]
+        assert reduce(concatenate, shards, joined, str.lower, **options) == "abcdefghijklmnopqrstuvw"
+        assert reduce(concatenate, ["A"], joined, str.lower, client=client) == "a"
+        assert client.submit(os.getenv, "POLARS_MAX_THREADS").result() == "1"
+        with pytest.raises(TypeError, match="expected str"):
+            reduce(concatenate, [1, 2], joined, str.lower, **options)
+    assert (6, 6) in told

@@ -8,6 +8,7 @@ the workers and brings home one.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import sys
@@ -89,7 +90,7 @@ def reduce(
     *,
     client: Any = None,
     threads: int = 2,
-    retries: int = 3,
+    retries: int = 2,
     progress: Progress | None = None,
 ) -> R:
     """Fold chunks of shards into states, merge the states pairwise in a tree, finish the last one.
@@ -155,32 +156,57 @@ def _reduce_on_cluster(
     retries: int,
     progress: Progress | None,
 ) -> S:
-    workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    workers = len(client.nthreads())
     if workers == 0:
         raise ValueError("The cluster has no workers yet. Start some (`dask worker ADDRESS`) and try again.")
-    chunks = _chunks(shards, FOLDS_PER_WORKER * workers)
-    # Keys must be new in every call: equal arguments do not mean equal files. Merges go first: they free
-    # memory.
-    futures = [client.submit(fold, chunk, pure=False, retries=retries) for chunk in chunks]
-    folds, level = list(futures), futures
-    while len(level) > 1:
-        pairs = zip(level[::2], level[1::2], strict=False)
-        merged = [client.submit(merge, a, b, pure=False, retries=retries, priority=1) for a, b in pairs]
-        level = merged + level[2 * len(merged) :]
-        futures = futures + merged
+    # Keys must be new in every call: equal arguments do not mean equal files.
+    submit = functools.partial(client.submit, pure=False, retries=retries)
+    folds, last = _plant(submit, fold, _chunks(shards, FOLDS_PER_WORKER * workers), merge)
     try:
         if progress is not None:
-            from distributed import as_completed
-
-            for done, _ in enumerate(as_completed(folds), start=1):
-                progress(done, len(folds))
-        del folds
-        futures = level  # the scheduler keeps what the last merge still needs and drops the rest as it goes
-        result: S = level[0].result()
+            _follow(folds, progress)
+        folds.clear()  # the scheduler keeps what the tree still needs, and no more
+        result: S = last.result()
         return result
     except BaseException:
-        client.cancel(futures, force=True)
+        client.cancel([*folds, last], force=True)
         raise
+
+
+def _plant(
+    submit: Callable[..., Any], fold: Callable[..., Any], chunks: list[list[T]], merge: Callable[..., Any]
+) -> tuple[list[Any], Any]:
+    """The futures of the folds and of the last merge.
+
+    The functions travel once, as tasks of their own: lost with a worker, they are made again, which
+    scattered data is not.
+    """
+    folder, merger = submit(_same, fold), submit(_same, merge)
+    folds = [submit(_call, folder, chunk) for chunk in chunks]
+    level = list(folds)
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        # before further folds, since merging frees memory
+        merged = [submit(_call, merger, a, b, priority=1) for a, b in pairs]
+        level = merged + level[2 * len(merged) :]
+    return folds, level[0]
+
+
+def _follow(folds: list[Any], progress: Progress) -> None:
+    from distributed import as_completed
+
+    for done, future in enumerate(as_completed(folds), start=1):
+        if future.status == "error":
+            return  # it comes out of the last merge
+        progress(done, len(folds))
+
+
+def _same(x: T) -> T:
+    return x
+
+
+def _call(f: Callable[..., R], *arguments: Any) -> R:
+    return f(*arguments)
 
 
 def limit_threads(n: int = 1) -> tuple[str, ...]:
@@ -202,15 +228,16 @@ def limit_threads(n: int = 1) -> tuple[str, ...]:
     """
     if n < 1:
         raise ValueError(f"limit_threads(n={n}): a process needs at least one thread.")
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(n)))
+    late = tuple(sorted({module for module in _THREAD_VARIABLES.values() if module in sys.modules}))
+    for variable, module in _THREAD_VARIABLES.items():
+        if module != "numba" or module not in late:  # numba refuses a change once its threads run
+            os.environ[variable] = str(n)
     if "pyarrow" in sys.modules:
         import pyarrow as pa
 
         pa.set_cpu_count(n)
-        pa.set_io_thread_count(max(n, 1))
-    else:
-        os.environ["OMP_THREAD_LIMIT"] = str(n)  # pyarrow sizes its pool by OpenMP's variables
-    return tuple(sorted({module for module in _THREAD_VARIABLES.values() if module in sys.modules}))
+        pa.set_io_thread_count(n)
+    return late
 
 
 def limit_threads_on(client: Any, n: int = 1) -> None:
@@ -266,7 +293,7 @@ def cluster(address: str | int, *, threads: int = 1, patience: str = "10s") -> I
                 n_workers=address,
                 threads_per_worker=threads,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address=":0",
                 env=environment,
             ) as local,
             Client(local) as client,

@@ -221,6 +221,15 @@ def test_a_source_that_is_not_the_planned_one_is_refused():
         scan(planned, fresh(planned), source=TableSource({"id": [1], "y": [0]}))
 
 
+def test_a_derived_column_must_not_hide_another():
+    source, planned = planned_source()
+    slow = Slow()
+    slow.names = ("id",)
+    for derive in ([slow], [Slow(), Slow()]):
+        with pytest.raises(ValueError, match="already; choose another name"):
+            scan(planned, {}, source=source, derive=derive)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_error_in_a_part_comes_out(threads):
     class Broken(Sums):

@@ -286,14 +286,12 @@ def bin_codes(values, edges):  # type: ignore[no-untyped-def]
         if np.isnan(x):
             codes[i] = len(edges) + 1
             continue
-        low, high = 0, len(edges)
-        while low < high:
-            middle = (low + high) >> 1
-            if x < edges[middle]:
-                high = middle
-            else:
-                low = middle + 1
-        codes[i] = low
+        low, left = 0, len(edges)
+        while left > 1:  # conditional moves: no branch predictor can guess these comparisons
+            half = left >> 1
+            low += half if edges[low + half - 1] <= x else 0
+            left -= half
+        codes[i] = low + (1 if left and edges[low] <= x else 0)
     return codes
 
 
@@ -301,9 +299,7 @@ def bin_codes(values, edges):  # type: ignore[no-untyped-def]
 def factorise(hashes):  # type: ignore[no-untyped-def]
     """Codes in the order of first appearance, int32 (n,), and the distinct identities, uint64 (u,)."""
     n = len(hashes)
-    slots = 64
-    while slots < 2 * n:
-        slots *= 2
+    slots = 1024  # grows with the values: the table of a column with few of them stays in the cache
     mask = np.uint64(slots - 1)
     table = np.full(slots, -1, np.int32)
     codes = np.empty(n, np.int32)
@@ -319,6 +315,15 @@ def factorise(hashes):  # type: ignore[no-untyped-def]
                 distinct[found] = h
                 codes[i] = found
                 found += 1
+                if 2 * found > slots:
+                    slots *= 4
+                    mask = np.uint64(slots - 1)
+                    table = np.full(slots, -1, np.int32)
+                    for j in range(found):
+                        at = distinct[j] & mask
+                        while table[at] >= 0:
+                            at = (at + np.uint64(1)) & mask
+                        table[at] = j
                 break
             if distinct[code] == h:
                 codes[i] = code

@@ -21,8 +21,8 @@ def parse_memory(memory: str | int) -> int:
 
     Examples
     --------
-    >>> parse_memory("1GiB"), parse_memory("512MB"), parse_memory(4096)
-    (1073741824, 512000000, 4096)
+    >>> parse_memory("1GiB"), parse_memory("512MB"), parse_memory(5_000_000)
+    (1073741824, 512000000, 5000000)
     """
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)?\s*", str(memory).lower())
     size = (

@@ -14,9 +14,9 @@ import signal
 import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,8 @@ def scan(
     derive : sequence of Derivation
         More columns, made from each block.
     columns : sequence of str, optional
-        The columns to read from the source (labels are always read). Default: all columns of the plan.
+        The columns to read from the source, those that derivations need included (labels are always read).
+        Default: all columns of the plan.
     shards : str or sequence of int, optional
         Only a part of the rows: ``"0/4"`` is the first of four parts; or the indices of shards.
     client : distributed.Client, optional
@@ -181,11 +182,12 @@ def _run(
     """The loop of one process. `whole` says whether the states hold whole blocks only: then they may be
     saved.
     """
-    derivations = {name: derivation for derivation in derive for name in derivation.names}
+    derivations = _by_name(plan, derive)
     total, cursor, whole = sum(shard.rows for shard in shards), start, True
-    with ThreadPoolExecutor(threads) as pool, _patience() as interrupted:
+    ahead = _read_ahead(_batches(plan, source, shards, names, start))
+    with closing(ahead), ThreadPoolExecutor(threads) as pool, _patience() as interrupted:
         try:
-            for batch, position, first in _read_ahead(_batches(plan, source, shards, names, start)):
+            for batch, position, first in ahead:
                 shard = shards[position]
                 rows = batch.num_rows
                 kept = kept_rows(plan, shard.index, first, rows)
@@ -205,6 +207,17 @@ def _run(
             raise
     if keeper is not None:
         keeper.save(Cursor(len(shards), 0, cursor.done))
+
+
+def _by_name(plan: Plan, derive: Sequence[Derivation]) -> dict[str, Derivation]:
+    own = {column.name for column in plan.columns} | {label.name for label in plan.labels}
+    derivations: dict[str, Derivation] = {}
+    for derivation in derive:
+        for name in derivation.names:
+            if name in own or name in derivations:
+                raise ValueError(f"derive: there is a column {name!r} already; choose another name.")
+            derivations[name] = derivation
+    return derivations
 
 
 def _batches(
@@ -228,7 +241,7 @@ def _batches(
                 )
 
 
-def _read_ahead(items: Iterator[Any]) -> Iterator[Any]:
+def _read_ahead(items: Iterator[Any]) -> Generator[Any, None, None]:
     """The same items; the next one is made in a thread while the caller works on this one."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, items, None)

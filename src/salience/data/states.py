@@ -57,7 +57,7 @@ class State(Protocol):
         ...
 
     def load_arrow(self, table: pa.Table) -> None:
-        """Replace the content by what `to_arrow` gave."""
+        """Fill an empty state with what `to_arrow` gave."""
         ...
 
     def finalize(self) -> Any:
@@ -125,7 +125,7 @@ def pack(state: State) -> pa.Buffer:
 
 
 def unpack(state: State, content: Any) -> None:
-    """Fill a state with the content that `pack` gave."""
+    """Fill an empty state with the content that `pack` gave."""
     with pa.ipc.open_stream(content) as reader:
         state.load_arrow(reader.read_all())
 
@@ -191,7 +191,7 @@ def _large_binary(content: pa.Buffer) -> pa.Array:
 def load_state(
     path: str | os.PathLike[str], states: Mapping[str, State], plan: Plan
 ) -> tuple[tuple[int, ...], Cursor | None]:
-    """Fill states from a file that `save_state` wrote; their former content is replaced.
+    """Fill states from a file that `save_state` wrote; they must be empty.
 
     Parameters
     ----------
@@ -303,14 +303,19 @@ class Checkpoint:
     shards: Sequence[Shard]
     every: float
     last: float = field(default_factory=time.monotonic)
+    cost: float = 0.0  # seconds that the last one took
 
     def save(self, cursor: Cursor) -> None:
+        start = time.monotonic()
         indices = [shard.index for shard in self.shards]
         save_state(self.path, self.states, self.plan, shards=indices, cursor=cursor)
         self.last = time.monotonic()
+        self.cost = self.last - start
 
     def save_if_due(self, cursor: Cursor) -> None:
-        if time.monotonic() - self.last >= self.every:
+        # saving a large state must not take more than a tenth of the time
+        pause = max(self.every, 10 * self.cost) if self.every > 0 else 0.0
+        if time.monotonic() - self.last >= pause:
             self.save(cursor)
 
     def resume(self) -> Cursor:
