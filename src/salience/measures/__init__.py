@@ -1,1 +1,86 @@
-"""The mathematics that more than one family needs."""
+"""The mathematics that more than one family needs: counting, information, association, moments, resampling.
+
+Modules import from the modules (``from salience.measures.counting import CountTable``); the names here are
+for people, and each is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from salience.lazy import lazy_namespace
+
+__all__ = [
+    "Bootstrap",
+    "Contingency",
+    "CountState",
+    "CountTable",
+    "Information",
+    "MomentState",
+    "Moments",
+    "NullTable",
+    "PermutationNull",
+    "PermutationTest",
+    "adjusted_mutual_information",
+    "bootstrap",
+    "bootstrap_mean",
+    "chi2",
+    "column_entropy",
+    "corrected",
+    "cramers_v",
+    "entropy",
+    "expected_mutual_information",
+    "intervals",
+    "log_loss_gain",
+    "max_value_coverage",
+    "mutual_information",
+    "normalize",
+    "numeric_mutual_information",
+    "pearson",
+    "permutation_null",
+    "permutation_test",
+    "q_values",
+    "shift_null",
+    "shift_score",
+    "spearman",
+    "spearman_of_bins",
+    "theils_u",
+]
+
+__getattr__, __dir__ = lazy_namespace(
+    __name__,
+    {
+        "Bootstrap": "salience.measures.resampling:Bootstrap",
+        "Contingency": "salience.measures.contingency:Contingency",
+        "CountState": "salience.measures.counting:CountState",
+        "CountTable": "salience.measures.counttable:CountTable",
+        "Information": "salience.measures.information:Information",
+        "MomentState": "salience.measures.moments:MomentState",
+        "Moments": "salience.measures.moments:Moments",
+        "NullTable": "salience.measures.nulltable:NullTable",
+        "PermutationNull": "salience.measures.nulls:PermutationNull",
+        "PermutationTest": "salience.measures.resampling:PermutationTest",
+        "adjusted_mutual_information": "salience.measures.association:adjusted_mutual_information",
+        "bootstrap": "salience.measures.resampling:bootstrap",
+        "bootstrap_mean": "salience.measures.resampling:bootstrap_mean",
+        "chi2": "salience.measures.association:chi2",
+        "column_entropy": "salience.measures.information:column_entropy",
+        "corrected": "salience.measures.information:corrected",
+        "cramers_v": "salience.measures.association:cramers_v",
+        "entropy": "salience.measures.information:entropy",
+        "expected_mutual_information": "salience.measures.information:expected_mutual_information",
+        "intervals": "salience.measures.intervals:intervals",
+        "log_loss_gain": "salience.measures.association:log_loss_gain",
+        "max_value_coverage": "salience.measures.association:max_value_coverage",
+        "mutual_information": "salience.measures.information:mutual_information",
+        "normalize": "salience.measures.information:normalize",
+        "numeric_mutual_information": "salience.measures.association:numeric_mutual_information",
+        "pearson": "salience.measures.association:pearson",
+        "permutation_null": "salience.measures.nulls:permutation_null",
+        "permutation_test": "salience.measures.resampling:permutation_test",
+        "q_values": "salience.measures.resampling:q_values",
+        "shift_null": "salience.measures.nulls:shift_null",
+        "shift_score": "salience.measures.nulls:shift_score",
+        "spearman": "salience.measures.association:spearman",
+        "spearman_of_bins": "salience.measures.association:spearman_of_bins",
+        "theils_u": "salience.measures.association:theils_u",
+    },
+)

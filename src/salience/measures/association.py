@@ -67,7 +67,7 @@ def cramers_v(table: Contingency, *, bias_correction: bool = True) -> float:
     --------
     >>> table = Contingency.from_counts([[10, 20], [20, 10]])
     >>> round(cramers_v(table), 6), round(cramers_v(table, bias_correction=False), 6)
-    (0.309344, 0.333333)
+    (0.309492, 0.333333)
     """
     n = table.rows
     values, classes = float(table.weight.sum()), float(np.count_nonzero(table.label_counts))
@@ -92,7 +92,7 @@ def theils_u(table: Contingency) -> float:
     1.0
     """
     label = entropy(table.label_counts)
-    return mutual_information(table) / label if label > 0 else 0.0
+    return min(mutual_information(table) / label, 1.0) if label > 0 else 0.0
 
 
 def adjusted_mutual_information(table: Contingency) -> float:
@@ -127,9 +127,10 @@ def max_value_coverage(table: Contingency) -> float:
 def log_loss_gain(table: Contingency, *, smoothing: float = 1.0) -> float:
     """Return how much less log loss than the base rate a leave-one-out target encoding has, nats per row.
 
-    The prediction for a row of value v is ``(k_vl - own + s b_l / n) / (a_v - 1 + s)``: the classes of the
-    other rows of that value, shrunk towards the base rate by `smoothing` pseudo-rows. Below 0 for a column
-    that says nothing, exactly 0 for a row identifier.
+    For a row of value v and class l the base rate of the other rows is ``q = (b_l - 1) / (n - 1)``, and the
+    encoding predicts ``(k_vl - 1 + s q) / (a_v - 1 + s)``: the other rows of its value, shrunk towards the
+    base rate by `smoothing` pseudo-rows. Below 0 for noise of many values, exactly 0 for a constant and for a
+    row identifier.
 
     Parameters
     ----------
@@ -145,21 +146,20 @@ def log_loss_gain(table: Contingency, *, smoothing: float = 1.0) -> float:
     Examples
     --------
     >>> round(log_loss_gain(Contingency.from_counts([[50, 0], [0, 50]])), 3)
-    0.683
+    0.693
     """
     if not smoothing > 0:
         raise ValueError(
             f"smoothing={smoothing}; it must be positive, or an unseen class would have an infinite loss"
         )
-    if table.rows == 0:
+    if table.rows < 2:
         return 0.0
-    k, a = table.counts.astype(np.float64), table.totals.astype(np.float64)
-    base = table.label_counts / table.rows
-    others = np.maximum(k - 1.0, 0.0) + smoothing * base
-    prediction = others / (a[:, None] - 1.0 + smoothing)
-    seen = k > 0
-    gains = np.zeros_like(k)
-    gains[seen] = k[seen] * np.log(prediction[seen] / np.broadcast_to(base, k.shape)[seen])
+    k, a = table.counts.astype(np.float64), table.totals.astype(np.float64)[:, None]
+    base = np.broadcast_to((table.label_counts - 1.0) / (table.rows - 1.0), k.shape)
+    used = (k > 0) & (base > 0)  # a class of one row is foreseen by neither: no gain
+    ratio = np.ones_like(k)
+    np.divide(k - 1.0, base, out=ratio, where=used)
+    gains = np.where(used, k * np.log(np.where(used, (ratio + smoothing) / (a - 1.0 + smoothing), 1.0)), 0.0)
     return float(table.calibrated() @ gains.sum(axis=1)) / table.rows
 
 

@@ -119,7 +119,7 @@ def mutual_information(table: Contingency) -> float:
 
     Examples
     --------
-    >>> round(mutual_information(Contingency.from_codes([0, 0, 1, 1, 0, 1, 1, 0], [0, 0, 2, 2, 0, 2, 0, 2])), 6)
+    >>> round(mutual_information(Contingency.from_counts([[3, 1], [1, 3]])), 6)
     0.130812
     """
     if table.rows == 0:

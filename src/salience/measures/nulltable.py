@@ -77,7 +77,7 @@ class NullTable:
     Examples
     --------
     >>> null = NullTable([3, 3])
-    >>> null.expected([1, 6]).round(6)  # a row identifier gets the label's entropy in six parts; a constant nothing
+    >>> null.expected([1, 6]).round(6)  # a row identifier: the label's entropy in six parts; a constant: 0
     array([0.115525, 0.      ])
     """
 
