@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from salience.data.blocks import Block
     from salience.data.plan import Plan
 
-__all__ = ["RowRanking", "RowReference", "RowState"]
+__all__ = ["RowReference", "RowReport", "RowState"]
 
 BINS = 100
 _ENTROPY = MEASURES.index("entropy")
@@ -85,7 +85,7 @@ class RowReference:
 
 
 @dataclass(frozen=True, eq=False)
-class RowRanking:
+class RowReport:
     """Result of a `RowState`.
 
     Attributes
@@ -205,10 +205,10 @@ class RowState:
         flat["measures"] = flat["measures"].reshape(-1, len(MEASURES))
         self.top = _Top(**flat)
 
-    def finalize(self) -> RowRanking:
+    def finalize(self) -> RowReport:
         """The ranking, the summary and the histograms."""
         self._settle()
-        return RowRanking(self._scores(), self._summary(), self._histogram_frame())
+        return RowReport(self._scores(), self._summary(), self._histogram_frame())
 
     def _scores(self) -> Scores:
         rows = np.array([shard.rows for shard in self.plan.shards], dtype=np.int64)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 __all__ = ["Planted", "Recipe", "blocks", "generate", "write"]
 
 Truth = tuple[tuple[str, ...], ...]
+Append = Callable[[pl.DataFrame], None]
 
 
 class Recipe(Protocol):
@@ -162,48 +162,35 @@ def write(
             f"cannot write {kind!r}; give format= or a suffix out of {', '.join(sorted(_SINKS))}"
         )
     beside = path.with_name(path.name + ".partial")
-    with _SINKS[kind](beside, compression) as sink:
+    with _SINKS[kind](beside, compression) as append:
         for frame in blocks(recipe, rows, seed, block_rows):
-            sink.append(frame)
+            append(frame)
     beside.replace(path)
     return path
 
 
-class _Sink(AbstractContextManager["_Sink"]):
-    """An open file that takes frames."""
+@contextmanager
+def _to_parquet(path: Path, compression: str) -> Iterator[Append]:
+    with ExitStack() as opened:
+        writer: pq.ParquetWriter | None = None
 
-    def __init__(self, path: Path, compression: str) -> None:
-        self.path, self.compression = path, compression
-        self.close: Callable[[], object] = lambda: None
+        def append(frame: pl.DataFrame) -> None:
+            nonlocal writer
+            table = frame.to_arrow()
+            if writer is None:  # the first block says what the columns are
+                writer = opened.enter_context(pq.ParquetWriter(path, table.schema, compression=compression))
+            writer.write_table(table, row_group_size=len(table))
 
-    def __exit__(self, *raised: object) -> None:
-        self.close()
-
-    def append(self, frame: pl.DataFrame) -> None:
-        raise NotImplementedError
-
-
-class _ParquetSink(_Sink):
-    writer: pq.ParquetWriter | None = None
-
-    def append(self, frame: pl.DataFrame) -> None:
-        table: pa.Table = frame.to_arrow()
-        if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, table.schema, compression=self.compression)
-            self.close = self.writer.close
-        self.writer.write_table(table, row_group_size=len(table))
+        yield append
 
 
-class _CsvSink(_Sink):
-    def __init__(self, path: Path, compression: str) -> None:
-        super().__init__(path, compression)
-        self.file = path.open("wb")
-        self.header = True
-        self.close = self.file.close
-
-    def append(self, frame: pl.DataFrame) -> None:
-        frame.write_csv(self.file, include_header=self.header)
-        self.header = False
+@contextmanager
+def _to_csv(path: Path, compression: str) -> Iterator[Append]:
+    with path.open("wb") as file:
+        yield lambda frame: frame.write_csv(file, include_header=file.tell() == 0)
 
 
-_SINKS: dict[str, type[_Sink]] = {"parquet": _ParquetSink, "csv": _CsvSink}
+_SINKS: dict[str, Callable[[Path, str], AbstractContextManager[Append]]] = {
+    "parquet": _to_parquet,
+    "csv": _to_csv,
+}
