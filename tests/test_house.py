@@ -104,6 +104,10 @@ def _imported(node: ast.AST, module: Module, modules: dict[str, Module]) -> set[
             inner = f"{base}.{alias.name}"
             # a name of a lazy namespace comes from where its table says
             named.add(inner if inner in modules else _lazy_table(modules.get(base)).get(alias.name, base))
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "resolve")):
+        # import_module(f"salience.data.readers.{format}") may import any of them
+        start = ast.unparse(node.args[0]).lstrip("f").strip("'\"").partition("{")[0] if node.args else ""
+        named = {name for name in modules if start.startswith("salience.") and name.startswith(start)}
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         match = TARGET.fullmatch(node.value)
         named = {match[1]} if match else set()
@@ -418,6 +422,7 @@ def test_a_sound_house_breaks_no_rule(rule, tmp_path):
         (islands, "tabular/alone.py", ""),
         (imports_through_a_family_namespace, "tabular/again.py", "from salience import rank\n"),
         (too_long, "tabular/long.py", "x = 1\n" * (LONGEST + 1)),
+        (stairs_up, "plotting.py", "import importlib\nimportlib.import_module(f'salience.tabular.{x}')\n"),
         (drawers, "tabular/utils.py", ""),
         (unfinished, "tabular/later.py", "# TODO: more\n"),
         (unfinished, "tabular/stub.py", "def f():\n    '''Text.'''\n    pass\n"),

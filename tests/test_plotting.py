@@ -90,14 +90,27 @@ def test_cardinality_names_those_above_the_line_of_chance(columns, ax):
     assert ax.get_xscale() == "log"
     ends = {"10", "150", "290"}
     assert {text.rpartition("_")[2] for text in texts(ax)} == ends
-    line = next(line for line in ax.lines if line.get_label() == "chance")
-    np.testing.assert_allclose(line.get_ydata(), np.sort(columns.frame["null"].to_numpy()))
+    chance = next(points for points in ax.collections if points.get_label() == "chance")
+    np.testing.assert_allclose(chance.get_offsets()[:, 1], np.sort(columns.frame["null"].to_numpy()))
 
 
 def test_cardinality_names_nothing_when_nothing_is_above(ax):
     scores = Scores.from_values([0.0, 0.0], null=[0.1, 0.2], card=[3, 5])
     plotting.score_against_cardinality(scores, ax)
     assert texts(ax) == []
+
+
+def test_cardinality_shows_what_was_measured_before_the_null_was_taken_off(columns, ax):
+    plotting.score_against_cardinality(columns, ax)
+    points = next(c for c in ax.collections if len(c.get_offsets()) == 300 and c.get_label() != "chance")
+    np.testing.assert_allclose(sorted(points.get_offsets()[:, 1]), np.sort(columns.frame["mi"].to_numpy()))
+    assert ax.get_ylabel() == "value before the null is taken off (nats)"
+
+
+def test_cardinality_names_by_z_where_there_is_one(ax):
+    scores = Scores.from_values([0.5, 0.1], ["loud", "sure"], null=[0.0, 0.0], z=[1.0, 9.0], card=[3, 5])
+    plotting.score_against_cardinality(scores, ax)
+    assert texts(ax) == ["sure"]
 
 
 def test_names_beside_points_do_not_overlap(ax):

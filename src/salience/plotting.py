@@ -31,6 +31,7 @@ CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 MOST_BARS = 30
 MOST_CELLS = 60
 LABEL_WIDTH = 24
+OUTLIER = 3.0  # standard deviations above chance from which an item is named
 LINE = 10.5  # height of a line of small text, in points
 
 
@@ -126,18 +127,18 @@ def score_against_cardinality(
 ) -> Axes:
     """Score against number of distinct values, with the level that chance alone reaches.
 
-    A column far above the line carries information; one on it only has many values. Where ``value`` has the
+    A column far above its tick carries information; one on it only has many values. Where ``value`` has the
     null already taken off it is put back, so that the picture shows what was measured.
 
     Parameters
     ----------
     scores : Scores
-        With a column of cardinalities; ``null`` gives the line of chance.
+        With a column of cardinalities; ``null`` gives the level of chance.
     ax : matplotlib Axes, optional
     cardinality : str
         Column of the number of distinct values.
     names : int
-        How many of the items furthest above the line to name.
+        How many of the items furthest above chance to name: by ``z``, from 3 up, where there is one.
     **where
         As in :meth:`Scores.where`.
     """
@@ -158,13 +159,15 @@ def score_against_cardinality(
         label = (
             "value" if np.array_equal(np.nan_to_num(level), null) else "value before the null is taken off"
         )
-        ax.plot(x, null, color=RED, linewidth=1.2, label="chance")
-        ax.fill_between(x, np.minimum(0, null), null, color=RED, alpha=0.1, linewidth=0)
-        ax.legend(frameon=False, loc="upper left")
+        # the level differs between columns of one cardinality (coverage, bins): one tick each, and the most so far
+        ax.scatter(x, null, marker="_", s=50, color=RED, linewidths=1.2, label="chance")
+        ax.fill_between(x, 0, np.maximum.accumulate(null), color=RED, alpha=0.1, linewidth=0)
+        ax.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0)
     ax.scatter(x, y, s=16, color=BLUE, alpha=0.6, linewidths=0)
     if "z" in frame.columns:
         above = frame["z"].fill_null(0.0).to_numpy()
-    named = [i for i in np.argsort(-above, kind="stable")[:names] if above[i] > 0]
+    bar = OUTLIER if "z" in frame.columns else 0.0
+    named = [i for i in np.argsort(-above, kind="stable")[:names] if above[i] > bar]
     _name_points(ax, x, y, named, _labels(frame, scores.keys))
     ax.set_xlabel("distinct values")
     ax.set_ylabel(_named(label, scores))
@@ -183,13 +186,8 @@ def matrix(scores: Scores, ax: Axes | None = None, *, column: str = "value") -> 
 def redundancy(scores: Scores, ax: Axes | None = None, *, top: int = MOST_CELLS) -> Axes:
     """A heat map of unordered pairs, similar columns side by side (average linkage).
 
-    Parameters
-    ----------
-    scores : Scores
-        Of pairs, with ``meta.symmetric``.
-    ax : matplotlib Axes, optional
-    top : int
-        How many columns to draw: those with the strongest pairs. 60 keep their names readable.
+    `scores` are of pairs, with ``meta.symmetric``; at most `top` columns are drawn, those with the strongest
+    pairs: 60 keep their names readable.
     """
     if not (scores.meta.symmetric and len(scores.keys) == 2):
         raise ValueError("the redundancy picture is of unordered pairs: two keys and Meta(symmetric=True)")

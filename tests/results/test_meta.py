@@ -43,6 +43,10 @@ def test_versions_are_those_of_the_loaded_libraries():
     assert "python" in Meta().versions
 
 
+def test_the_text_shows_what_was_said_and_no_more():
+    assert repr(Meta(seed=0, versions={}, rows=5)) == "Meta(method='given', seed=0, rows=5)"
+
+
 def test_warnings_are_added_at_the_end():
     assert Meta(warnings=("a",)).warn("b", "c").warnings == ("a", "b", "c")
 

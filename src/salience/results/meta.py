@@ -35,7 +35,7 @@ class Interval(NamedTuple):
     level: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Meta:
     """The provenance of a result; every field can be written as JSON, and is when the result is saved.
 
@@ -144,6 +144,10 @@ class Meta:
         return (
             cls(**given) if not unknown else cls(**{**given, "extra": {**given.get("extra", {}), **unknown}})
         )
+
+    def __repr__(self) -> str:
+        said = [(name, value) for name, value in self.to_dict().items() if value or value == 0]
+        return f"Meta({', '.join(f'{name}={value!r}' for name, value in said if value is not False)})"
 
     def __getstate__(self) -> dict[str, Any]:
         return self.to_dict()  # a mappingproxy cannot be pickled
