@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from salience.data.generators.drawing import Planted
+from salience.data.generators.relations import COMBINATIONS, RELATIONS, Combine, cut_at_shares, find
 
 __all__ = ["CategoricalClassification"]
-
-Combine = Callable[[np.ndarray], np.ndarray]  # (rows, columns) -> (rows,)
 
 
 class CategoricalClassification:
@@ -186,7 +185,7 @@ class CategoricalClassification:
         str
             Name of the new column.
         """
-        combine = _named(how, _COMBINATIONS, "combination")
+        combine = find(how, COMBINATIONS, "combination")
         result = np.asarray(combine(self._matrix(columns)))
         if result.shape != (self.rows,):
             raise ValueError(
@@ -238,8 +237,8 @@ class CategoricalClassification:
         if relation == "cluster":
             self.label = self._clusters(matrix, portion, balance)
         else:
-            decision = np.asarray(_named(relation, _RELATIONS, "relation")(matrix), dtype=float)
-            self.label = _cut(decision, portion)
+            decision = np.asarray(find(relation, RELATIONS, "relation")(matrix), dtype=float)
+            self.label = cut_at_shares(decision, portion)
         self.truth = tuple((name,) for name in used)
         self.steps.append(
             {"step": "labels", "classes": classes, "relation": getattr(relation, "__name__", relation)}
@@ -282,7 +281,7 @@ class CategoricalClassification:
         """
         if not 0 <= share <= 1:
             raise ValueError(f"share is a share of rows from 0 to 1, got {share}")
-        spoil = _named(kind, {"categorical": self._mislead, "missing": self._remove}, "noise")
+        spoil = find(kind, {"categorical": self._mislead, "missing": self._remove}, "noise")
         for name in tuple(self.data) if columns is None else self._known(columns):
             spoil(name, self.rng.choice(self.rows, size=round(self.rows * share), replace=False))
         self.steps.append({"step": "noise", "share": share, "kind": kind})
@@ -373,44 +372,3 @@ class CategoricalClassification:
         if self.label is None:
             raise ValueError("there is no label yet; call labels() first")
         return self.label
-
-
-def _cut(decision: np.ndarray, portion: np.ndarray) -> np.ndarray:
-    """Classes of nearly the wanted shares: cuts lie between distinct values, and no class stays empty."""
-    distinct, which, counts = np.unique(decision, return_inverse=True, return_counts=True)
-    if len(distinct) < len(portion):
-        raise ValueError(
-            f"the decision has {len(distinct)} distinct values, too few for {len(portion)} classes"
-        )
-    reached = np.cumsum(counts) / len(decision)
-    cuts = [-1]
-    for k, wanted in enumerate(np.cumsum(portion)[:-1]):
-        first, last = cuts[-1] + 1, len(distinct) - len(portion) + k
-        cuts.append(first + int(np.argmin(np.abs(reached[first : last + 1] - wanted))))
-    return np.searchsorted(cuts[1:], which, side="left").astype(np.int32)
-
-
-def _named(which: Any, table: Mapping[str, Any], what: str) -> Any:
-    if callable(which):
-        return which
-    if which not in table:
-        raise ValueError(f"unknown {what} {which!r}; there are {', '.join(table)}")
-    return table[which]
-
-
-def _bitwise(operation: np.ufunc) -> Combine:
-    return lambda x: operation.reduce(x.astype(np.int64), axis=1)
-
-
-_COMBINATIONS: dict[str, Combine] = {
-    "linear": lambda x: x.sum(axis=1),
-    "nonlinear": lambda x: np.sin(x.sum(axis=1)),
-    "xor": _bitwise(np.bitwise_xor),
-    "and": _bitwise(np.bitwise_and),
-    "or": _bitwise(np.bitwise_or),
-}
-
-_RELATIONS: dict[str, Combine] = {
-    "linear": lambda x: (2 * x + 3).sum(axis=1),
-    "nonlinear": lambda x: (2 * np.sin(x) + 2 * np.cos(x)).sum(axis=1),
-}

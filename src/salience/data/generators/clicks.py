@@ -23,6 +23,9 @@ class Clicks:
     last effect has mean zero over the categories of every segment and over the segments of every category.
     All columns are text, as identities in logs are, except ``hour``.
 
+    ``segment`` and ``category`` alone say a little, as any grouping of users and ads that have effects does;
+    `truth` names what was planted.
+
     Parameters
     ----------
     users, ads : int, default 100_000 and 10_000
