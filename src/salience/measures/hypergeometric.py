@@ -212,3 +212,63 @@ def null_terms(a_values, b_values, n, binary, degrees):  # type: ignore[no-untyp
                 a_values[i], b_values[j], n, binary, coefficients[i, j]
             )
     return means, steps, residuals, coefficients
+
+
+@njit(nogil=True, cache=True)
+def _deviation(a, b, n):  # type: ignore[no-untyped-def]
+    share = np.float64(b) / n
+    return np.sqrt(a * ((n - a) / max(n - 1.0, 1.0)) * share * (1.0 - share))
+
+
+@njit(nogil=True, cache=True)
+def _odds_factor(a, lost, n):  # type: ignore[no-untyped-def]
+    """Return ``(a - lost) / (n - a - lost)``; 0 where there is no polynomial of that degree."""
+    above, below = np.float64(a - lost), np.float64(n - a - lost)
+    return above / below if above > 0.0 and below > 0.0 else 0.0
+
+
+@njit(nogil=True, cache=True)
+def sum_variance(a_values, a_times, b_values, b_times, n, binary, coefficients, residuals):  # type: ignore[no-untyped-def]
+    """Return the variance of the sum of ``h`` over a table, from what `null_terms` says of its cells.
+
+    The part of degree j of cells (v, l) and (w, m) has correlation ``s(v, w) r(l, m)`` (see `NullTable`).
+    What is linear in the counts with one slope per class adds up to a constant, so it is taken off first:
+    what is left of degree 1 is small, and no large variances cancel.
+    """
+    rows, groups, degrees = coefficients.shape
+    slopes = np.zeros(groups)
+    for g in range(groups):
+        product, scale = 0.0, 0.0
+        for i in range(rows):
+            sd = _deviation(a_values[i], b_values[g], n)
+            product += a_times[i] * coefficients[i, g, 0] * sd
+            scale += a_times[i] * sd * sd
+        if scale > 0.0:
+            slopes[g] = product / scale
+    total = 0.0
+    for i in range(rows):
+        total += a_times[i] * residuals[i]
+    value_odds, class_odds, sign = np.ones(rows), np.ones(groups), 1.0
+    for j in range(degrees):
+        sign = -sign
+        for g in range(groups):
+            # with two classes, the one function of the count already holds both cells
+            class_odds[g] = 0.0 if binary else class_odds[g] * _odds_factor(b_values[g], j, n)
+        sums = np.zeros(groups)
+        for i in range(rows):
+            value_odds[i] *= _odds_factor(a_values[i], j, n)
+            same, crossed = 0.0, 0.0
+            for g in range(groups):
+                c = coefficients[i, g, j]
+                if j == 0:
+                    c -= slopes[g] * _deviation(a_values[i], b_values[g], n)
+                same += b_times[g] * c * c * (1.0 - sign * class_odds[g])
+                crossed += b_times[g] * c * np.sqrt(class_odds[g])
+                sums[g] += a_times[i] * c * np.sqrt(value_odds[i])
+            total += a_times[i] * (same + sign * crossed * crossed) * (1.0 - sign * value_odds[i])
+        same, crossed = 0.0, 0.0
+        for g in range(groups):
+            same += b_times[g] * sums[g] * sums[g] * (1.0 - sign * class_odds[g])
+            crossed += b_times[g] * sums[g] * np.sqrt(class_odds[g])
+        total += sign * same + crossed * crossed
+    return total

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from salience.measures.hypergeometric import null_terms
+from salience.measures.hypergeometric import null_terms, sum_variance
 
 __all__ = ["NullMoments", "NullTable"]
 
@@ -141,46 +141,22 @@ class NullTable:
         times = np.bincount(inverse, weights=weight, minlength=len(distinct)).astype(np.float64)
         known, at = self._look_up(distinct)
         means = known.means[at]
-        variance = self._variance(distinct, times, known.coefficients[at]) + float(
-            times @ known.residuals[at]
+        variance = sum_variance(
+            distinct,
+            times,
+            self._classes,
+            self._times,
+            self.n,
+            self._binary,
+            known.coefficients[at],
+            known.residuals[at],
         )
         return NullMoments(
             mean=float(times @ means),
-            variance=max(variance, 0.0),
+            variance=max(float(variance), 0.0),
             expected=means[inverse],
             step=known.steps[at][inverse],
         )
-
-    def _variance(self, a: NDArray[np.int64], times: NDArray[np.float64], c: NDArray[np.float64]) -> float:
-        """Variance of the sum over all cells of the parts of degree 1 to ``degrees``; `c` is (values, groups,
-        degrees)."""
-        c = c.copy()
-        c[:, :, 0] -= self._linear_part(a, times, c[:, :, 0])
-        value_odds, class_odds = _odds(a, self.n), _odds(self._classes, self.n)
-        if self._binary:
-            class_odds[:] = 0.0  # the one function of the count already holds both cells
-        sign = (-1.0) ** np.arange(1, _DEGREES + 1)
-        q = self._times
-        own = 1.0 - sign * class_odds  # (groups, degrees)
-        cross = np.sqrt(class_odds)
-        within = np.einsum("g,agj,gj->aj", q, c**2, own) + sign * np.einsum("g,agj,gj->aj", q, c, cross) ** 2
-        summed = np.einsum("a,agj,aj->gj", times, c, np.sqrt(value_odds))
-        across = (
-            np.einsum("g,gj,gj->j", q, summed**2, own) + sign * np.einsum("g,gj,gj->j", q, summed, cross) ** 2
-        )
-        return float((times @ (within * (1.0 - sign * value_odds)) + sign * across).sum())
-
-    def _linear_part(
-        self, a: NDArray[np.int64], times: NDArray[np.float64], first: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """What is linear in the counts with one slope per class adds up to a constant, so it has no variance:
-        (values, groups)."""
-        n, b = float(self.n), self._classes.astype(np.float64)
-        shares = np.outer(a / n * (n - a), b / n * (n - b) / n) * (n / max(n - 1.0, 1.0))
-        sd = np.sqrt(np.maximum(shares, 0.0))
-        scale = times @ shares
-        slope = np.divide(times @ (first * sd), scale, out=np.zeros_like(scale), where=scale > 0)
-        return sd * slope
 
     def _look_up(self, distinct: NDArray[np.int64]) -> tuple[_Known, NDArray[np.int64]]:
         known = self._known
@@ -221,16 +197,6 @@ class NullTable:
         parts = null_terms(counts[some], self._classes, self.n, self._binary, _DEGREES)
         means[some], steps[some], residuals[some], coefficients[some] = parts
         return means @ self._times, steps @ self._times, residuals @ self._times, coefficients
-
-
-def _odds(counts: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """``(a)_j / (n - a)_j`` for j = 1..degrees, shape (counts, degrees); 0 where there is no polynomial of
-    that degree."""
-    lost = np.arange(_DEGREES, dtype=np.float64)
-    above = np.maximum(counts[:, None] - lost, 0.0)
-    below = n - counts[:, None] - lost
-    ratio: NDArray[np.float64] = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-    return np.cumprod(ratio, axis=1).astype(np.float64)
 
 
 def _distinct(totals: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
