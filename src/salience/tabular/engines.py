@@ -6,7 +6,7 @@ shifted null, or a sample of rows for the heuristics that train a small model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -16,17 +16,20 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from salience.data.hashing import combine
+from salience.measures import association
 from salience.measures.counting import CountState
+from salience.measures.moments import MomentState
 from salience.measures.resampling import q_values
 from salience.tabular.batches import BatchState
 from salience.tabular.heuristics import Heuristic
 from salience.tabular.scoring import score_columns
 
 if TYPE_CHECKING:
-    from salience.data.blocks import Block
+    from salience.data.blocks import Block, Column
     from salience.tabular.ranking import StreamRanker
 
 SAMPLE_ROWS = 20_000
+NUMBER_ROWS = 200_000
 
 
 class Engine(Protocol):
@@ -102,6 +105,47 @@ class Sample:
         return _ranked(found.frame, ranker, "value")
 
 
+class Correlations:
+    """Pearson's correlation from the moments of the whole stream."""
+
+    def state(self, ranker: StreamRanker, label: str) -> MomentState:
+        return MomentState(_number_names(ranker), ranker.plan_, label, quantiles=False)
+
+    def frame(self, ranker: StreamRanker, label: str, state: MomentState) -> pl.DataFrame:
+        found = state.finalize()
+        rows = [(name, m.pearson, int(m.class_counts.sum())) for name, m in found.items()]
+        return _correlated(rows, ranker)
+
+
+class NumberSample:
+    """Statistics that need the order of the numbers, on a seeded sample of rows."""
+
+    def state(self, ranker: StreamRanker, label: str) -> SampleState:
+        return SampleState(_number_names(ranker), label, NUMBER_ROWS, ranker.random_state, numbers=True)
+
+    def frame(self, ranker: StreamRanker, label: str, state: SampleState) -> pl.DataFrame:
+        columns, labels = state.finalize()
+        y = labels.astype(np.float64)
+        if ranker._heuristic.name == "spearman":
+            ordered = len(ranker.plan_.label(label).classes) == 2 or ranker.plan_.label(label).kind == "bins"
+            rows = [
+                (name, association.spearman(x, y) if ordered else float("nan"), int(np.isfinite(x).sum()))
+                for name, x in columns.items()
+            ]
+            return _correlated(rows, ranker)
+        found = {name: association.numeric_mutual_information(_finite(x), y) for name, x in columns.items()}
+        frame = pl.DataFrame(
+            {
+                "column": list(found),
+                "value": [info.score for info in found.values()],
+                "se": [info.se for info in found.values()],
+                "mi": [info.mi for info in found.values()],
+                "null": [info.null for info in found.values()],
+            }
+        )
+        return _ranked(frame, ranker, "value")
+
+
 def engine(heuristic: Heuristic, null: str) -> Engine:
     """The engine for a heuristic and a null.
 
@@ -117,7 +161,12 @@ def engine(heuristic: Heuristic, null: str) -> Engine:
     return Batches() if null == "shift" else ENGINES[heuristic.reads]()
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"counts": Counts, "rows": Sample}
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "counts": Counts,
+    "moments": Correlations,
+    "numbers": NumberSample,
+    "rows": Sample,
+}
 
 
 def _ranked(frame: pl.DataFrame, ranker: StreamRanker, by: str) -> pl.DataFrame:
@@ -145,6 +194,55 @@ def _ranked(frame: pl.DataFrame, ranker: StreamRanker, by: str) -> pl.DataFrame:
     return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
 
 
+def _number_names(ranker: StreamRanker) -> list[str]:
+    """Names of what has numbers, in order.
+
+    Raises
+    ------
+    ValueError
+        When there is none.
+    """
+    plan, kinds = ranker.plan_, ranker.candidates_.kinds
+    with_numbers = ("number", "time", "transform")
+    names = [name for name, kind in kinds.items() if kind in with_numbers]
+    if not names:
+        raise ValueError(
+            f"heuristic={ranker._heuristic.name!r} needs number columns, and none of the {len(plan.columns)} columns is "
+            'one; use heuristic="mi", or say which are with spec={"name": {"kind": "number"}}'
+        )
+    return names
+
+
+def _correlated(rows: Sequence[tuple[str, float, int]], ranker: StreamRanker) -> pl.DataFrame:
+    """Rank correlations by size; the null is that of independent normal variables."""
+    from scipy.special import ndtr
+
+    frame = pl.DataFrame(rows, schema={"column": pl.String, "value": pl.Float64, "n": pl.Int64}, orient="row")
+    value, n = frame["value"].to_numpy(), np.maximum(frame["n"].to_numpy(), 4)
+    with np.errstate(divide="ignore"):
+        z = np.arctanh(np.clip(value, -1, 1)) * np.sqrt(n - 3)
+    p = 2 * ndtr(-np.abs(z))
+    q = q_values(p) if np.isfinite(p).all() else np.full(len(p), np.nan)
+    center, half = np.arctanh(np.clip(value, -1, 1)), 1.959964 / np.sqrt(n - 3)
+    kinds = ranker.candidates_.kinds
+    frame = frame.with_columns(
+        pl.Series("se", (1 - value**2) / np.sqrt(n - 1)),
+        pl.Series("lo", np.tanh(center - half)),
+        pl.Series("hi", np.tanh(center + half)),
+        pl.lit(0.0).alias("null"),
+        pl.Series("z", z),
+        pl.Series("p", p),
+        pl.Series("q", q),
+        pl.Series("kind", [kinds[name] for name in frame["column"]]),
+        verdict=pl.Series(np.where(np.isnan(q), "unjudged", np.where(q < 0.05, "signal", "noise"))),
+    ).sort(pl.col("value").abs().fill_nan(None), descending=True, nulls_last=True, maintain_order=True)
+    return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+
+
+def _finite(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isinf(x), np.nan, x)
+
+
 class SampleState:
     """A state of the scan: the rows with the smallest keys, a seeded sample that no partition or order changes.
 
@@ -156,13 +254,15 @@ class SampleState:
     rows : int
         Size of the sample.
     seed : int
+    numbers : bool, default=False
+        Keep the numbers of the columns instead of the identities of their values.
     """
 
-    def __init__(self, names: Iterable[str], label: str, rows: int, seed: int) -> None:
-        self.names, self.label, self.rows, self.seed = tuple(names), label, rows, seed
+    def __init__(self, names: Iterable[str], label: str, rows: int, seed: int, numbers: bool = False) -> None:
+        self.names, self.label, self.rows, self.seed, self.numbers = tuple(names), label, rows, seed, numbers
         self._keys = np.empty(0, dtype=np.uint64)
         self._labels = np.empty(0, dtype=np.int32)
-        self._values = np.empty((0, len(self.names)), dtype=np.uint64)
+        self._values = np.empty((0, len(self.names)), dtype=np.float64 if numbers else np.uint64)
 
     def parts(self, block: Block) -> list[Callable[[], None]]:
         """One piece: rows are kept or dropped as a whole."""
@@ -177,10 +277,15 @@ class SampleState:
             wanted &= keys < self._keys[-1]
         chosen = np.flatnonzero(wanted)
         if len(chosen):
-            values = np.stack([block.column(name).row_hashes()[chosen] for name in self.names], axis=1)
+            values = np.stack([self._of(block.column(name))[chosen] for name in self.names], axis=1)
             self._take(keys[chosen], labels[chosen], values)
 
-    def _take(self, keys: NDArray[np.uint64], labels: NDArray[np.int32], values: NDArray[np.uint64]) -> None:
+    def _of(self, column: Column) -> NDArray[Any]:
+        if not self.numbers:
+            return column.row_hashes()
+        return np.full(column.rows, np.nan) if column.numeric is None else column.numeric
+
+    def _take(self, keys: NDArray[np.uint64], labels: NDArray[np.int32], values: NDArray[Any]) -> None:
         keys = np.concatenate([self._keys, keys])
         order = np.argsort(keys, kind="stable")[: self.rows]
         self._keys = keys[order]
@@ -193,7 +298,7 @@ class SampleState:
 
     def empty(self) -> Self:
         """A state of the same configuration without rows."""
-        return type(self)(self.names, self.label, self.rows, self.seed)
+        return type(self)(self.names, self.label, self.rows, self.seed, self.numbers)
 
     def to_arrow(self) -> pa.Table:
         """The rows kept."""

@@ -15,7 +15,7 @@ from typing import Literal
 from salience.measures import association, information
 from salience.measures.counting import Contingency
 
-Reads = Literal["counts", "numbers", "rows"]
+Reads = Literal["counts", "moments", "numbers", "rows"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Heuristic:
     ----------
     name : str
         The name it is asked for by.
-    reads : {"counts", "numbers", "rows"}
-        What it is computed from: the contingency table, the numbers of the column, or a sample of rows.
+    reads : {"counts", "moments", "numbers", "rows"}
+        What it is computed from: the contingency table, streaming moments, a sample of numbers, or a sample of rows.
     unit : str
         Unit of the score ("nats", "statistic", "share", "correlation").
     statistic : callable
@@ -71,7 +71,7 @@ _ALL = (
         "log loss saved by leave-one-out target encoding",
     ),
     Heuristic("constant", "counts", "statistic", lambda table: 0.0, "the same score for all: a baseline"),
-    Heuristic("pearson", "numbers", "correlation", "pearson", "Pearson's correlation", better="abs"),
+    Heuristic("pearson", "moments", "correlation", "pearson", "Pearson's correlation", better="abs"),
     Heuristic("spearman", "numbers", "correlation", "spearman", "Spearman's rank correlation", better="abs"),
     Heuristic("mi-numeric", "numbers", "nats", "mi-numeric", "mutual information of two numbers on a grid"),
     Heuristic("surrogate-sgd", "rows", "score", "surrogate-SGD", "1 - log loss of a linear model by SGD"),

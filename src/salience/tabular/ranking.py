@@ -70,6 +70,8 @@ class StreamRanker(BaseEstimator):
         ``"A->B"``, ``"A<->B"``, separated by ``;``.
     focus, exclude : sequence of str, default=()
         Rank only / leave out these columns.
+    reference : path, mapping or list of features, optional
+        The model there is: surrogate heuristics score what a column adds to it.
     preset : {"outrank"} or None, default=None
         Compute exactly what OutRank 0.97.5 computes: medians over batches of 16384 rows of the shifted score.
     batch_size : int, default=16384
@@ -150,6 +152,7 @@ class StreamRanker(BaseEstimator):
         subfeatures: str = "",
         focus: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        reference: Any = None,
         preset: str | None = None,
         batch_size: int = 16384,
         subsample: int = 1,
@@ -181,6 +184,7 @@ class StreamRanker(BaseEstimator):
         self.subfeatures = subfeatures
         self.focus = focus
         self.exclude = exclude
+        self.reference = reference
         self.preset = preset
         self.batch_size = batch_size
         self.subsample = subsample
@@ -455,7 +459,7 @@ def rank(source: Any, label: str | Sequence[str], **options: Any) -> Scores:
     --------
     >>> import salience
     >>> from salience.data import datasets
-    >>> scores = salience.rank(datasets.path("adult"), label="income")
+    >>> scores = salience.rank(datasets.load("adult"), label="income")
     >>> scores.top(3).items
     ['relationship', 'marital-status', 'capital-gain']
     """

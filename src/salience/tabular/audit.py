@@ -1,0 +1,199 @@
+"""What is odd about the columns of a source, before anyone models it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numba import njit
+
+from salience.data.blocks import Block
+from salience.data.plan import Plan, plan
+from salience.data.readers import open_source
+from salience.data.scan import scan
+from salience.measures.counting import Contingency, CountState, Item
+from salience.tabular.heuristics import heuristic
+from salience.tabular.parts import OriginState, Quarter, column_items, described
+from salience.tabular.scoring import ID_SHARE, score_columns
+
+MISSING_SHARE = 0.5
+RARE_SHARE = 0.5  # of the rows hold a value that occurs once
+DRIFT_SHARE = 0.01  # of the information about which quarter of the file a row is in
+SCHEMA = {"column": pl.String, "finding": pl.String, "severity": pl.String, "detail": pl.String}
+_SEVERITY = {
+    "leaking": "high",
+    "constant": "medium",
+    "duplicate": "medium",
+    "id-like": "medium",
+    "missing": "medium",
+    "drifting": "medium",
+    "rare": "low",
+}
+
+
+def audit(
+    source: Any,
+    label: str | None = None,
+    *,
+    memory: str | int = "1GiB",
+    n_jobs: int = 2,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> pl.DataFrame:
+    """Look for columns that are constant, duplicate, leaking, id-like, rare-valued, missing or drifting, in one pass.
+
+    Parameters
+    ----------
+    source : path, list of paths, or a table in memory
+    label : str, optional
+        To look for leaks; without one there is no such finding.
+    memory : str or int
+        What the process may use.
+    n_jobs, seed : int
+    progress : callable, optional
+        ``progress(rows done, rows in all)``.
+
+    Returns
+    -------
+    polars.DataFrame
+        ``column, finding, severity ("high", "medium", "low"), detail``; a column can have several findings.
+
+    Notes
+    -----
+    Duplicates are columns whose values are equal row by row (by 64-bit identity). Drifting is a column whose distribution
+    differs between the quarters of the source beyond chance; a column that is a row number always does.
+
+    Examples
+    --------
+    >>> frame = {"one": [1] * 100, "a": [0, 1] * 50, "b": [0, 1] * 50, "n": range(100), "y": [0, 1] * 50}
+    >>> audit(frame, "y").select("column", "finding").rows()
+    [('a', 'leaking'), ('b', 'leaking'), ('one', 'constant'), ('b', 'duplicate'), ('n', 'id-like'), ('n', 'rare')]
+    """
+    opened = open_source(source)
+    found = plan(opened, label, memory=memory, seed=seed)
+    states: dict[str, Any] = {
+        "order": OriginState(column_items(found), found, Quarter.of(found), 4),
+        "copies": CopyState([c.name for c in found.columns], Quarter.of(found).first_rows),
+    }
+    if label is not None:
+        states["label"] = CountState(column_items(found), label, found)
+    scan(found, states, source=opened, progress=progress, threads=n_jobs)
+    tables = states["order"].finalize()
+    rows: list[tuple[str, str, str]] = []
+    if label is not None:
+        rows += _leaks(states["label"].finalize(), found)
+    for name in described(found):
+        rows += _alone(name, tables[name, "values"])
+    rows += _copies(states["copies"].finalize(), {name for name, what, _ in rows if what == "constant"})
+    rows += _drifts(tables, found, {name for name, what, _ in rows if what in ("constant", "id-like")})
+    order = list(_SEVERITY)
+    rows.sort(key=lambda row: order.index(row[1]))
+    return pl.DataFrame(
+        [(name, what, _SEVERITY[what], detail) for name, what, detail in rows], schema=SCHEMA, orient="row"
+    )
+
+
+def _alone(name: str, table: Contingency) -> Iterable[tuple[str, str, str]]:
+    """Findings about one column by itself."""
+    n = table.rows
+    filled = round(table.coverage * n) if n else 0
+    if table.distinct <= 1 and (table.distinct == 0 or filled == n):
+        yield name, "constant", "no value at all" if table.distinct == 0 else "one value in every row"
+        return
+    if table.coverage < MISSING_SHARE:
+        yield name, "missing", f"{1 - table.coverage:.1%} of the rows have no value"
+    if filled and table.distinct >= ID_SHARE * filled and filled > 2:
+        about = "" if table.complete else "about "
+        yield name, "id-like", f"{about}{min(table.distinct, filled):,.0f} distinct values in {filled:,} rows"
+    single = float(table.weight[(table.totals == 1) & (table.keys != np.uint64(table.missing))].sum())
+    if filled and single >= RARE_SHARE * filled:
+        yield name, "rare", f"{min(single / filled, 1):.1%} of the filled rows hold a value that occurs once"
+
+
+def _leaks(tables: Mapping[Item, Contingency], found: Plan) -> Iterable[tuple[str, str, str]]:
+    for row in score_columns(tables, described(found), heuristic("mi")).iter_rows(named=True):
+        if row["verdict"] == "leak":
+            yield row["column"], "leaking", f"explains {row['value']:.3f} nats of the label: nearly all there is"
+
+
+def _drifts(tables: Mapping[Item, Contingency], found: Plan, known: set[str]) -> Iterable[tuple[str, str, str]]:
+    for row in score_columns(tables, described(found), heuristic("mi")).iter_rows(named=True):
+        share = row["value"] / np.log(4)
+        if row["column"] not in known and row["verdict"] in ("signal", "leak") and share >= DRIFT_SHARE:
+            yield (
+                row["column"],
+                "drifting",
+                f"tells {share:.1%} of which quarter of the file a row is in: sorted, or changing over time",
+            )
+
+
+def _copies(sums: Mapping[str, int], constant: set[str]) -> Iterable[tuple[str, str, str]]:
+    alike: dict[int, list[str]] = defaultdict(list)
+    for name, total in sums.items():
+        if name not in constant:
+            alike[total].append(name)
+    for first, *others in alike.values():
+        for name in others:
+            yield name, "duplicate", f"equal to {first!r} in every row"
+
+
+class CopyState:
+    """A state of the scan: per column a 64-bit sum over rows of the value's identity mixed with the row's number.
+
+    Two columns with the same sum are equal in every row (but for one chance in 2**64).
+
+    Parameters
+    ----------
+    names : sequence of str
+    first_rows : mapping of shard index to rows before it
+    """
+
+    def __init__(self, names: Iterable[str], first_rows: Mapping[int, int]) -> None:
+        self.names, self.first_rows = tuple(names), dict(first_rows)
+        self._sums = np.zeros(len(self.names), dtype=np.uint64)
+
+    def parts(self, block: Block) -> Iterable[Callable[[], None]]:
+        """One piece per column."""
+        for place, name in enumerate(self.names):
+            part = partial(self._add, block, place, name)
+            part.column = name  # type: ignore[attr-defined]  # so that one encoding serves all states
+            yield part
+
+    def _add(self, block: Block, place: int, name: str) -> None:
+        first = self.first_rows[block.id[0]]
+        _add_mixed(block.column(name).row_hashes(), block.positions + first, self._sums[place : place + 1])
+
+    def merge(self, other: Self) -> None:
+        """Add the sums of other rows."""
+        self._sums += other._sums
+
+    def empty(self) -> Self:
+        """A state of the same configuration without rows."""
+        return type(self)(self.names, self.first_rows)
+
+    def to_arrow(self) -> pa.Table:
+        """The sums."""
+        return pa.table({"column": list(self.names), "sum": self._sums})
+
+    def load_arrow(self, table: pa.Table) -> None:
+        """Replace the sums by those that `to_arrow` gave."""
+        self._sums = table["sum"].to_numpy().astype(np.uint64)
+
+    def finalize(self) -> dict[str, int]:
+        """Sum of each column."""
+        return dict(zip(self.names, self._sums.tolist(), strict=True))
+
+
+@njit(nogil=True, cache=True)
+def _add_mixed(hashes, positions, total):  # type: ignore[no-untyped-def]
+    gold = np.uint64(0x9E3779B97F4A7C15)
+    added = np.uint64(0)
+    for row in range(len(hashes)):
+        mixed = (hashes[row] ^ (np.uint64(positions[row]) * gold)) * np.uint64(0xBF58476D1CE4E5B9)
+        added += mixed ^ (mixed >> np.uint64(31))
+    total[0] += added
