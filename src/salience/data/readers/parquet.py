@@ -1,7 +1,7 @@
-"""Parquet files: row groups are shards, strings come as dictionaries, and 800 columns stay in memory.
+"""Parquet files: row groups are shards, strings come as dictionaries, memory is about a page per column.
 
-Column chunks are read through small buffers instead of as a whole (``pre_buffer`` would hold every chunk
-of a row group at once), so memory is about one page and one dictionary per column.
+Column chunks are read through small buffers instead of as a whole (``pre_buffer`` would hold every chunk of a
+row group at once). A reader holds one page and one dictionary per column asked for.
 """
 
 import os
@@ -32,16 +32,20 @@ class ParquetMember(Member):
         with _reading(path), pq.ParquetFile(path) as file:
             schema, metadata = file.schema_arrow, file.metadata
             groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+            dictionaries = _dictionary_bytes(metadata)
         twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
         if twice:
             raise SourceError(
                 f"{path} has several columns named {twice[0]!r}; rename them so that each name is unique"
             )
-        return cls(path, schema.remove_metadata(), pieces_of(groups), size=os.path.getsize(path))
+        options = {"dictionaries": dictionaries}
+        return cls(path, schema.remove_metadata(), pieces_of(groups), (), options, os.path.getsize(path))
 
     def read(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Batches of the given row groups."""
-        text = [f.name for f in self.schema if f.name in columns and _is_string(f.type)]
+        # every batch takes over the whole dictionary: worth it only where that is smaller than the batch
+        small = {name for name, size in self.options["dictionaries"].items() if size <= rows}
+        text = [f.name for f in self.schema if f.name in columns and f.name in small and _is_string(f.type)]
         with (
             _reading(self.path),
             pq.ParquetFile(self.path, read_dictionary=text, pre_buffer=False, buffer_size=_BUFFER) as file,
@@ -67,6 +71,20 @@ def pieces_of(groups: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
         else:
             pieces.append(((i,), rows))
     return pieces
+
+
+def _dictionary_bytes(metadata: pq.FileMetaData) -> dict[str, int]:
+    """Compressed bytes of the largest dictionary of each text column, from at most three row groups."""
+    found: dict[str, int] = {}
+    last = metadata.num_row_groups - 1
+    for i in sorted({0, last // 2, last}) if last >= 0 else []:
+        group = metadata.row_group(i)
+        for j in range(group.num_columns):
+            chunk = group.column(j)
+            if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
+                size = chunk.data_page_offset - chunk.dictionary_page_offset
+                found[chunk.path_in_schema] = max(size, found.get(chunk.path_in_schema, 0))
+    return found
 
 
 def _is_string(kind: pa.DataType) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from salience.data.hashing import as_text
 
@@ -141,7 +142,7 @@ def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
         array = array.storage
     stored = array.type
     if pa.types.is_run_end_encoded(stored):
-        array = pa.compute.run_end_decode(array)
+        array = pc.run_end_decode(array)
         stored = array.type
     if stored == kind or (physical(stored) == "text" == physical(kind) and not pa.types.is_nested(stored)):
         return array
