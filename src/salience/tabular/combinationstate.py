@@ -136,6 +136,7 @@ class CombinationState:
         return {"item": self.log.items(), **self.log.aggregate()}
 
 
+_CODES = 256  # distinct values up to which a number is taken for a code
 _PIECE = 4096  # combinations whose histograms of counts are held at a time: some 10 MB
 
 
@@ -161,17 +162,42 @@ def encode(
     return codes, cards
 
 
-def views_of(plan: Plan, names: Sequence[str], derive: Sequence[Derivation] = ()) -> dict[str, str]:
-    """The view under which each column takes part: bins where the plan (or its derivation) has edges."""
+def views_of(
+    plan: Plan,
+    names: Sequence[str],
+    derive: Sequence[Derivation] = (),
+    given: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The view under which each column takes part: the given one, else bins of numbers with many values.
+
+    An integer of a few hundred values may well be a code, whose order means nothing; one of many thousands
+    would make every combination a row id.
+
+    Raises
+    ------
+    ValueError
+        A given view that does not exist, or bins of a column without edges.
+    """
     derived = {name: derivation for derivation in derive for name in derivation.names}
 
-    def edges(name: str) -> Any:
+    def has_bins(name: str) -> bool:
         if name not in derived:
-            return plan.column(name).edges
-        of = getattr(derived[name], "edges", None)
-        return None if of is None else of(name)
+            return plan.column(name).edges is not None
+        edges = getattr(derived[name], "edges", None)
+        return edges is not None and edges(name) is not None
 
-    return {name: "values" if edges(name) is None else "bins" for name in names}
+    def many(name: str) -> bool:
+        return name in derived or plan.column(name).distinct > _CODES
+
+    chosen = {name: "bins" if has_bins(name) and many(name) else "values" for name in names}
+    for name, view in (given or {}).items():
+        if view not in ("values", "bins") or (view == "bins" and name in chosen and not has_bins(name)):
+            raise ValueError(
+                f"Column {name!r} has no view {view!r}; there are 'values', and 'bins' of binned numbers."
+            )
+        if name in chosen:
+            chosen[name] = view
+    return chosen
 
 
 def sampled_blocks(

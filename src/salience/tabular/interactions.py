@@ -71,6 +71,7 @@ def rank_combinations(
     source: Any = None,
     columns: Sequence[str] | None = None,
     derive: Sequence[Derivation] = (),
+    views: Mapping[str, str] | None = None,
     order: int = 2,
     pair_budget: int = 32768,
     rounds: int = 3,
@@ -94,6 +95,10 @@ def rank_combinations(
         Columns (of the plan, or of ``derive``) to combine; default all of the plan.
     derive : sequence of Derivation
         Makes further columns.
+    views : mapping of str to str, optional
+        The view under which a column takes part, ``"values"`` or ``"bins"``, for instance the better one in
+        a ranking of single columns. Other columns: bins where the plan has bin edges and more than 256
+        distinct values.
     order : int
         How many columns a combination has, at least 2.
     pair_budget : int
@@ -124,8 +129,7 @@ def rank_combinations(
 
     Notes
     -----
-    A number column with many distinct values takes part as its ordered bins, any other as its values; a
-    missing value is a value. Without enough work for all, combinations no block has scored are not in the
+    A missing value is a value. Without enough work for all, combinations no block has scored are not in the
     result: ``n_evaluated < n_combinations``, and a warning says so.
     """
     started = time.perf_counter()
@@ -133,7 +137,7 @@ def rank_combinations(
     n_classes = len(plan.label(str(label)).classes)
     names = [c.name for c in plan.columns] if columns is None else list(dict.fromkeys(columns))
     _check(names, order, pair_budget, rounds, finalists, aggregate, work)
-    views = views_of(plan, names, derive)
+    seen_as = views_of(plan, names, derive, views)
     total = comb(len(names), order)
     rows = max(1, plan.rows // plan.subsample)
     everything = total <= pair_budget and total * rows <= work
@@ -148,7 +152,7 @@ def rank_combinations(
         blocks = sampled_blocks(plan, None if everything else share, -(-size // pair_budget), taken, seed)
         taken |= set(blocks)
         state = CombinationState(
-            views, str(label), n_classes, order, schedule, {b: i for i, b in enumerate(blocks)}, active=active,
+            seen_as, str(label), n_classes, order, schedule, {b: i for i, b in enumerate(blocks)}, active=active,
             rows=None if everything else max(4096, int(share / max(len(blocks), 1))), threads=threads,
         )  # fmt: skip
         _scan(
@@ -163,7 +167,9 @@ def rank_combinations(
                 "raise work so that more blocks are read."
             )
         following = sizes[turn + 1] if turn + 1 < len(sizes) else max(finalists, 1)
-        active = items[keep_best(found["score"], following)]
+        alone = state.single_log.aggregate(len(names), aggregate)["score"]
+        synergy = found["score"] - alone[unrank_combinations(items, len(names), order)].max(axis=1)
+        active = items[_survivors(found["score"], synergy, following)]
     log = rounds_done[0].log
     for state in rounds_done[1:]:
         log.merge(state.log)
@@ -177,7 +183,7 @@ def rank_combinations(
         chosen = unrank_combinations(active, len(names), order)
         final = [tuple(names[i] for i in row) for row in chosen]
         exact = _count_exactly(
-            plan, str(label), final, views, source, derive, threads, _staged(progress, "finalists")
+            plan, str(label), final, seen_as, source, derive, threads, _staged(progress, "finalists")
         )
     meta = Meta(
         method="interactions",
@@ -199,12 +205,22 @@ def rank_combinations(
             "skipped_blocks": sum(s.skipped for s in rounds_done),
         },
     )
-    alone = single_log.aggregate(len(names), aggregate)
-    frame = pl.DataFrame({"column": names, **_frame([(n,) for n in names], alone, exact)})
+    apart = single_log.aggregate(len(names), aggregate)
+    frame = pl.DataFrame({"column": names, **_frame([(n,) for n in names], apart, exact)})
     plain = meta.replace(symmetric=False)
     singles = Scores(frame=frame, keys=("column",), item="column", better="high", meta=plain)
-    pairs = _pairs(log, names, order, aggregate, exact, alone["score"], meta)
+    pairs = _pairs(log, names, order, aggregate, exact, apart["score"], meta)
     return Interactions(pairs, singles, _per_column(pairs, names, meta), total, len(log.items()))
+
+
+def _survivors(score: NDArray[np.float64], synergy: NDArray[np.float64], keep: int) -> NDArray[np.int64]:
+    """Half of the places go to the highest scores, the rest to what the columns say only together.
+
+    By score alone a single strong column would fill the field with its own combinations.
+    """
+    by_score = keep_best(score, -(-keep // 2))
+    rest = np.setdiff1d(np.arange(len(score)), by_score)
+    return np.sort(np.concatenate([by_score, rest[keep_best(synergy[rest], keep - len(by_score))]]))
 
 
 def _check(
@@ -306,7 +322,8 @@ def _pairs(
     items = [tuple(row) for row in columns]
     found = log.aggregate(how=aggregate)
     data = _frame(items, found, exact)
-    # A finalist is compared with singles counted like it, any other one with singles scored in blocks like it.
+    # A finalist is compared with singles counted like it, any other one with singles scored in blocks like
+    # it.
     own = alone[members]
     for i in np.flatnonzero(data["exact"]):
         own[i] = [exact[(column,)].score for column in items[i]]
