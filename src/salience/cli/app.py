@@ -32,6 +32,8 @@ app.command(rich_help_panel=RUNS)(runs.verify)
 app.command(rich_help_panel=RUNS)(runs.report)
 app.command(rich_help_panel=RUNS)(runs.methods)
 app.command(rich_help_panel=DATA)(quality.audit)
+app.command(rich_help_panel=DATA)(quality.rare)
+app.command(rich_help_panel=DATA)(quality.rows)
 app.command(rich_help_panel=DATA)(quality.compare)
 app.command(rich_help_panel=DATA)(data.generate)
 

@@ -75,7 +75,8 @@ def explain(error: BaseException) -> tuple[str, int]:
         return "out of memory; give a smaller --memory or --batch-size, or --subsample", BAD_INPUT
     # polars has exceptions of its own, without a common ancestor among the built-in ones
     of_polars = type(error).__module__.startswith("polars")
-    if isinstance(error, ValueError | TypeError | ImportError) or of_polars:
+    an_extra = isinstance(error, ImportError) and "pip install" in str(error)
+    if isinstance(error, ValueError | TypeError) or of_polars or an_extra:
         return _one_line(str(error)), BAD_INPUT
     return _one_line(f"internal error: {type(error).__name__}: {error}; --debug shows where"), FAULT
 

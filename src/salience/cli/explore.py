@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,7 +33,7 @@ def transforms(
 
     if not target:
         raise ValueError("transforms are compared by what they tell about a label; name it: --target COLUMN")
-    settings = {"transforms": preset, "focus": o.split_names(focus), "memory": memory}
+    settings: dict[str, Any] = {"transforms": preset, "focus": o.split_names(focus), "memory": memory}
     ranker = StreamRanker(target[0], n_jobs=threads, random_state=seed, **settings)
     with show.progress("counting") as tell:
         ranker.fit(open_table(source, format=format, label=target), progress=tell)
@@ -71,7 +71,13 @@ def evolve(
     if not target:
         raise ValueError("a model is grown to predict a label; name it: --target COLUMN")
     frame = read_planned(open_table(source, format=format, label=target), target[0], rows, seed)
-    settings = {"rounds": rounds, "order": order, "heuristic": heuristic, "seed": seed, "n_jobs": threads}
+    settings: dict[str, Any] = {
+        "rounds": rounds,
+        "order": order,
+        "heuristic": heuristic,
+        "seed": seed,
+        "n_jobs": threads,
+    }
 
     def tell(one: object) -> None:
         added, gain = " x ".join(one.added), one.gain  # type: ignore[attr-defined]

@@ -33,6 +33,90 @@ def audit(
     show.frame(found, top, empty="Nothing odd was found.")
 
 
+def rare(
+    source: o.Source,
+    target: o.Target = None,
+    bound: Annotated[int, typer.Option(min=1, help="Rare: in at most so many rows.")] = 1,
+    most: Annotated[int, typer.Option(min=1, help="Rare values kept of a column.")] = 1000,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="COLUMN=VALUE that is known and no news; repeat.")
+    ] = None,
+    format: o.Format = None,
+    memory: o.Memory = "1GiB",
+    threads: o.Threads = 2,
+    seed: o.Seed = 0,
+    top: o.Top = 50,
+    json: o.Json = False,
+) -> None:
+    """Which values occur hardly ever, in each column?"""
+    from salience.cli import show
+    from salience.cli.rank import open_table
+    from salience.data.plan import plan
+    from salience.data.scan import scan
+    from salience.measures.counting import CountState
+    from salience.tabular.rare import TextLookup, rare_values
+
+    if not target:
+        raise ValueError("rare values are counted over the rows that have a label; name it: --target COLUMN")
+    known = [_known_value(one) for one in ignore or []]
+    opened = open_table(source, format=format, label=target)
+    planned = plan(opened, target[0], memory=memory, seed=seed)
+    counts = CountState([(column.name, "values") for column in planned.columns], target[0], planned)
+    with show.progress("counting") as tell:
+        scan(planned, {"counts": counts}, source=opened, threads=threads, progress=tell)
+    tables = {name: table for (name, _), table in counts.finalize().items()}
+    found = rare_values(tables, planned, bound=bound, ignore=known, most=most)
+    texts = TextLookup(found.wanted)
+    with show.progress("looking up") as tell:
+        scan(
+            planned,
+            {"texts": texts},
+            source=opened,
+            columns=list(found.wanted),
+            threads=threads,
+            progress=tell,
+        )
+    scores = found.scores(texts.finalize())
+    if json:
+        show.as_json({"columns": show.records(found.summary), "values": show.records(scores.frame)})
+        return
+    show.frame(found.summary, top)
+    show.conclude("")
+    show.frame(scores.frame.select("column", "text", "value"), top, empty="No value is that rare.")
+
+
+def rows(
+    source: o.Source,
+    target: o.Target = None,
+    k: Annotated[int, typer.Option("--keep", min=1, help="Most unusual rows kept.")] = 100,
+    format: o.Format = None,
+    memory: o.Memory = "1GiB",
+    threads: o.Threads = 2,
+    seed: o.Seed = 0,
+    top: o.Top = 25,
+    json: o.Json = False,
+) -> None:
+    """Which rows are unlike the others: empty, long, random; and does that go with the label?"""
+    from salience.cli import show
+    from salience.cli.rank import open_table
+    from salience.data.plan import plan
+    from salience.data.scan import scan
+    from salience.tabular.rows import RowReference, RowState
+
+    opened = open_table(source, format=format, label=target)
+    planned = plan(opened, target[0] if target else None, memory=memory, seed=seed)
+    state = RowState(planned, RowReference.from_pilot(opened, planned), k=k)
+    with show.progress("measuring") as tell:
+        scan(planned, {"rows": state}, source=opened, threads=threads, progress=tell)
+    found = state.finalize()
+    if json:
+        show.as_json({"rows": show.records(found.scores.frame), "summary": show.records(found.summary)})
+        return
+    show.frame(found.scores.frame, top)
+    show.conclude("")
+    show.frame(found.summary, 40)
+
+
 def compare(
     a: Annotated[str, typer.Argument(help="The data a model knows.")],
     b: Annotated[str, typer.Argument(help="The data it will see.")],
@@ -65,3 +149,10 @@ def compare(
     else:
         show.ranking(scores, top)
     show.say(f"{run.path}/")
+
+
+def _known_value(given: str) -> tuple[str, str]:
+    column, equals, value = given.partition("=")
+    if not equals:
+        raise ValueError(f"--ignore {given}: write COLUMN=VALUE")
+    return column, value

@@ -219,10 +219,12 @@ def ranker_from(given: Mapping[str, Any]) -> StreamRanker:
     return StreamRanker(target[0] if len(target) == 1 else target, **parameters)
 
 
-def open_table(source: str, **how: Any) -> Any:
-    """Open a source; only what was given is passed on."""
+def open_table(source: str, label: list[str] | None = None, **how: Any) -> Any:
+    """Open a source; only what was given is passed on. Formats without names take the one label's."""
     from salience.data.readers import open_source
 
+    if label is not None and len(label) == 1:
+        how["label"] = label[0]
     return open_source(source, **{name: value for name, value in how.items() if value is not None})
 
 

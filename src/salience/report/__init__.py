@@ -1,8 +1,4 @@
-"""One self-contained HTML file per run: readable offline, by someone who was not there.
-
->>> from salience.report import render, write_report  # doctest: +SKIP
->>> write_report(Run.open("runs/demo"))               # doctest: +SKIP
-"""
+"""One self-contained HTML file per run: readable offline, by someone who was not there."""
 
 from salience.report.page import render, write_report
 from salience.report.words import Reading, headline, read_ranking

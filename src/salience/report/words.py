@@ -211,7 +211,12 @@ def _what_matters(reading: Reading, label: str) -> str:
     tells = "tells" if len(best) == 1 else "tell"
     most = f"{'above all ' if len(best) > 3 else ''}{name_list(best)}"
     what = f"something about {label} that chance does not"
-    return f"{len(best)} of {plural(reading.real, 'column')} {tells} {what}: {most}."
+    share = (
+        f"All {len(best)} columns"
+        if len(best) == reading.real > 1
+        else f"{len(best)} of {plural(reading.real, 'column')}"
+    )
+    return f"{share} {tells} {what}: {most}."
 
 
 def _how_sure(verdict: Verdict | None) -> str:

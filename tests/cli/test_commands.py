@@ -1,0 +1,234 @@
+"""What the commands do when all is well."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from salience.runs import Run
+
+SALIENCE = [sys.executable, "-m", "salience"]
+FILES = ["log.txt", "plan.json", "report.html", "run.json", "scores.parquet"]
+
+
+def test_rank_finds_the_planted_column_and_writes_a_run(call, clicks: Path) -> None:
+    result = call("rank", clicks, "-t", "click")
+    assert result.exit_code == 0, result.stderr
+    assert sorted(p.name for p in Path("runs/clicks").iterdir()) == FILES
+    assert "1 of 5 columns tells something about click that chance does not: ad." in result.stdout
+    run = Run.open("runs/clicks")
+    assert run.scores.frame.filter(pl.col("verdict") == "signal")["column"].to_list() == ["ad"]
+    assert run.options["target"] == ["click"]
+    assert "What matters for" in Path("runs/clicks/report.html").read_text(encoding="utf-8")
+
+
+def test_json_on_stdout_is_json_alone(call, clicks: Path) -> None:
+    result = call("rank", clicks, "-t", "click", "--json", "--no-report", "--no-controls")
+    rows = json.loads(result.stdout, parse_constant=pytest.fail)
+    assert rows[0]["column"] == "ad"
+    assert len(rows) == 5
+    assert not Path("runs/clicks/report.html").exists()
+
+
+def test_an_options_file_gives_defaults_and_the_command_line_wins(call, clicks: Path) -> None:
+    Path("o.toml").write_text('target = ["click"]\nlabel-bins = 5\nseed = 3\n"3mr" = true\n')
+    result = call("rank", clicks, "--options", "o.toml", "--seed", "4")
+    assert result.exit_code == 0, result.stderr
+    options = Run.open("runs/clicks").options
+    assert (options["label_bins"], options["seed"], options["order_3mr"]) == (5, 4, True)
+
+
+def test_pairs_redundancy_and_3mr_are_written(call, clicks: Path) -> None:
+    result = call(
+        "rank", clicks, "-t", "click", "--pairs", "--redundancy", "--3mr", "--exclude", "user,empty"
+    )
+    assert result.exit_code == 0, result.stderr
+    run = Run.open("runs/clicks")
+    assert None not in (run.pairs, run.redundancy, run.order_3mr)
+    page = Path("runs/clicks/report.html").read_text(encoding="utf-8")
+    assert all(f'<section id="{name}">' in page for name in ("redundancy", "order_3mr", "interactions"))
+
+
+def test_the_same_command_gives_the_same_scores(call, clicks: Path) -> None:
+    for _ in range(2):
+        call("rank", clicks, "-t", "click", "--threads", "1")
+    a, b = (Run.open(f"runs/{name}").scores.frame for name in ("clicks", "clicks-2"))
+    assert a.equals(b)
+
+
+def test_gz_and_parquet_rank_as_the_csv(call, clicks: Path) -> None:
+    Path("a.csv.gz").write_bytes(gzip.compress(clicks.read_bytes()))
+    pl.read_csv(clicks, infer_schema=False).write_parquet("b.parquet")
+    call("rank", clicks, "-t", "click", "--name", "plain")
+    plain = Run.open("runs/plain").scores.frame
+    for file, name in (("a.csv.gz", "a"), ("b.parquet", "b")):
+        result = call("rank", file, "-t", "click")
+        assert result.exit_code == 0, result.stderr
+        found = Run.open(f"runs/{name}").scores.frame
+        assert found.select("column", "value", "card").equals(plain.select("column", "value", "card"))
+
+
+def test_an_empty_column_is_ranked_as_constant(call, clicks: Path) -> None:
+    call("rank", clicks, "-t", "click")
+    frame = Run.open("runs/clicks").scores.frame
+    assert frame.filter(pl.col("column") == "empty")["verdict"].to_list() == ["constant"]
+
+
+def test_ragged_rows_are_counted_and_shown(call, clicks: Path) -> None:
+    bad = clicks.read_text() + "".join(f"only,{i}\n" for i in range(7))
+    Path("ragged.csv").write_text(bad)
+    result = call("rank", "ragged.csv", "-t", "click")
+    assert result.exit_code == 0, result.stderr
+    note = next(line for line in result.stderr.splitlines() if "ragged" in line.lower())
+    assert "7" in note
+    assert all(str(line) in note for line in range(602, 607))
+    assert Run.open("runs/ragged").notes
+
+
+def test_duplicate_column_names_are_renamed_and_said(call, clicks: Path) -> None:
+    header, *rows = clicks.read_text().splitlines()
+    Path("twice.csv").write_text("\n".join([header.replace("coin", "ad"), *rows]))
+    result = call("rank", "twice.csv", "-t", "click")
+    assert result.exit_code in (0, 2)
+    assert "ad" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["a AND b", "a-b", "a\nb", "a,b", "[red]x[/red]", "<b>", "x" * 60])
+def test_odd_column_names_are_ranked_and_shown_as_they_are(call, clicks: Path, name: str) -> None:
+    frame = pl.read_csv(clicks, infer_schema=False).rename({"ad": name})
+    frame.write_csv("odd.csv")
+    result = call("rank", "odd.csv", "-t", "click", "--pairs")
+    assert result.exit_code == 0, result.stderr
+    frame = Run.open("runs/odd").scores.frame
+    assert frame.filter(pl.col("kind") != "control")["column"][0] == name
+    assert name.replace("\n", "\\n") in result.stdout
+
+
+def test_verify_judges_a_run_and_rewrites_its_report(call, clicks: Path) -> None:
+    call("rank", clicks, "-t", "click", "--exclude", "user")
+    result = call("verify", "runs/clicks", "--rows", "400")
+    assert result.exit_code == 0, result.stderr
+    verdict = Run.open("runs/clicks").verdict
+    assert verdict.named("retention").verdict in ("holds", "undecided", "fails")
+    assert '<section id="verification">' in Path("runs/clicks/report.html").read_text(encoding="utf-8")
+
+
+def test_strict_exits_with_1_when_the_verdict_does_not_hold(call, clicks: Path) -> None:
+    frame = pl.read_csv(clicks).with_columns(click=pl.col("click").shuffle(seed=5))
+    frame.write_csv("noise.csv")
+    result = call("rank", "noise.csv", "-t", "click", "--verify", "--strict", "--exclude", "user,empty")
+    assert result.exit_code == 1, result.stderr
+    assert Run.open("runs/noise").verdict.overall != "holds"
+
+
+def test_parts_counted_apart_and_merged_are_the_whole(call, clicks: Path) -> None:
+    Path("parts").mkdir()
+    frame = pl.read_csv(clicks, infer_schema=False)
+    for i in range(4):
+        frame[i * 150 : (i + 1) * 150].write_csv(f"parts/{i}.csv")
+    for i in range(2):
+        result = call("rank", "parts", "-t", "click", "--shards", f"{i}/2", "--state", f"{i}.arrow")
+        assert result.exit_code == 0, result.stderr
+    result = call("merge", "0.arrow", "1.arrow")
+    assert result.exit_code == 0, result.stderr
+    call("rank", "parts", "-t", "click")
+    assert Run.open("runs/merged").scores.frame.equals(Run.open("runs/parts").scores.frame)
+
+
+def test_generate_writes_what_it_says(call) -> None:
+    result = call("generate", "needle", "-o", "a.parquet", "--rows", "500", "--set", "columns=60")
+    assert result.exit_code == 0, result.stderr
+    assert pl.read_parquet("a.parquet").shape == (500, 61)
+    assert "f30 x f50" in result.stdout
+    assert call("generate", "needle", "-o", "a.parquet").exit_code == 2
+
+
+def test_compare_names_the_column_that_drifted(call, clicks: Path) -> None:
+    frame = pl.read_csv(clicks, infer_schema=False)
+    frame.with_columns(ad=pl.lit("ad0")).write_csv("later.csv")
+    result = call("compare", clicks, "later.csv")
+    assert result.exit_code == 0, result.stderr
+    assert Run.open("runs/clicks-drift").scores.top(1).items == ["ad"]
+
+
+def test_audit_names_the_constant_and_the_id(call, clicks: Path) -> None:
+    result = call("audit", clicks, "-t", "click")
+    assert result.exit_code == 0, result.stderr
+    assert "empty" in result.stdout
+    assert "user" in result.stdout
+
+
+def test_methods_lists_what_there_is(call) -> None:
+    assert "outrank" in call("methods").stdout
+    assert json.loads(call("methods", "--json").stdout)[0]["arxiv"] == "2309.01552"
+    assert "cramers-v" in call("methods", "--heuristics").stdout
+
+
+@pytest.mark.parametrize("command", [["--help"], ["methods"], ["--version"]])
+def test_light_commands_load_nothing_heavy(command: list[str]) -> None:
+    code = f"import sys; from salience.cli.app import app; app({command!r}, standalone_mode=False); "
+    code += (
+        "print([m for m in ('numpy', 'polars', 'sklearn', 'numba', 'pyarrow', 'scipy') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert result.stdout.strip().splitlines()[-1] == "[]", result.stdout + result.stderr
+
+
+def test_help_starts_fast() -> None:
+    best = 9.0
+    for _ in range(3):
+        begin = time.perf_counter()
+        subprocess.run([*SALIENCE, "--help"], capture_output=True, check=True)
+        best = min(best, time.perf_counter() - begin)
+    assert best < 0.5
+
+
+COMMANDS = "rank merge demo transforms evolve verify report methods audit rare rows compare generate"
+
+
+@pytest.mark.parametrize("command", COMMANDS.split())
+def test_every_command_has_help(call, command: str) -> None:
+    result = call(command, "--help")
+    assert result.exit_code == 0
+    assert command in result.stdout
+
+
+def test_a_reader_that_has_enough_is_no_error(call) -> None:
+    piped = subprocess.run(
+        f"{' '.join(SALIENCE)} methods --json | head -1", shell=True, capture_output=True, text=True
+    )
+    assert piped.stderr == ""
+
+
+def test_ctrl_c_exits_with_130_and_the_run_can_be_resumed(call, clicks: Path) -> None:
+    """A slowed scan, stopped by a real signal and resumed, gives the scores of a run in one go."""
+    frame = pl.read_csv(clicks, infer_schema=False)
+    pl.concat([frame] * 300).write_csv("long.csv")
+    slow = "import time, salience.data.scan as s; old = s._update\n"
+    slow += "def update(*a, **k): time.sleep(0.4); print('block', flush=True); return old(*a, **k)\n"
+    slow += "s._update = update\nfrom salience.cli import main; main()"
+    command = [sys.executable, "-c", slow, "rank", "long.csv", "-t", "click", "--memory", "600MB"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    while process.stdout.readline() != "block\n":
+        assert process.poll() is None
+    os.kill(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert "--resume" in said
+    assert [p.name for p in Path("runs").iterdir()] == ["long.partial"]
+    result = call("rank", "long.csv", "-t", "click", "--memory", "600MB", "--resume")
+    assert result.exit_code == 0, result.stderr
+    call("rank", "long.csv", "-t", "click", "--memory", "600MB", "--name", "once")
+    assert Run.open("runs/long").scores.frame.equals(Run.open("runs/once").scores.frame)
