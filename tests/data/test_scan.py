@@ -364,8 +364,10 @@ def test_an_interruption_in_the_middle_of_a_block_leaves_the_last_good_checkpoin
 
     with pytest.raises(KeyboardInterrupt):
         scan(planned, {"s": Cut(["id", "town"])}, source=source, checkpoint=tmp_path, every=0.0, threads=1)
-    _, cursor = load_state(tmp_path / "scan.arrow", {"s": Cut(["id", "town"])}, planned)
+    loaded = Cut(["id", "town"])
+    _, cursor = load_state(tmp_path / "scan.arrow", {"s": loaded}, planned)
     assert cursor.done == 2100
+    assert [row[0] for row in loaded.finalize()] == [2100] * 2
 
 
 KILLED = """
