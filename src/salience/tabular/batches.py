@@ -25,7 +25,7 @@ from salience.measures.nulltable import NullTable
 from salience.results.meta import Meta
 from salience.results.scores import Scores
 from salience.tabular.batchlog import AGGREGATES, BatchLog
-from salience.tabular.jointcounts import expected_by_count, joint_counts
+from salience.tabular.jointcounts import above_chance, joint_counts
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block
@@ -72,9 +72,8 @@ BatchNull = Callable[[NDArray[np.int32], int, _Batch], tuple[float, float, float
 def _analytic(codes: NDArray[np.int32], card: int, batch: _Batch) -> tuple[float, float, float]:
     one = np.zeros((1, 1), dtype=np.int32)
     joint = joint_counts(codes[None], np.array([card]), batch.labels, batch.n_classes, one, threads=1)
-    mi = float(joint.mi[0])
-    null = float(joint.null(expected_by_count(batch.null_table, joint.counts))[0])
-    return mi - null, mi, null
+    score, null = above_chance(joint, batch.null_table)
+    return float(score[0]), float(joint.mi[0]), float(null[0])
 
 
 def _plain(codes: NDArray[np.int32], card: int, batch: _Batch) -> tuple[float, float, float]:

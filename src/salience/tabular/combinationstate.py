@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from salience.measures.nulltable import NullTable
 from salience.tabular.batchlog import BatchLog
-from salience.tabular.jointcounts import expected_by_count, joint_counts
+from salience.tabular.jointcounts import above_chance, joint_counts
 from salience.tabular.schedule import Schedule, unrank_combinations
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class CombinationState:
             for start in range(0, len(numbers), _PIECE):
                 part = slice(start, start + _PIECE)
                 joint = joint_counts(codes, cards, own, self.n_classes, members[part], self.threads)
-                null = joint.null(expected_by_count(null_table, joint.counts))
-                log.add(batch, numbers[part], score=joint.mi - null, mi=joint.mi, null=null)
+                score, null = above_chance(joint, null_table)
+                log.add(batch, numbers[part], score=score, mi=joint.mi, null=null)
 
     def merge(self, other: CombinationState) -> None:
         """Take over what another state of the same configuration has scored, in place."""

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from salience.measures.nulltable import NullTable
 
-__all__ = ["Joint", "expected_by_count", "joint_counts", "pair_information"]
+__all__ = ["Joint", "above_chance", "expected_by_count", "joint_counts", "pair_information"]
 
 Ints: TypeAlias = NDArray[Any]  # int32 or int64
 Floats: TypeAlias = NDArray[np.float64]
 
 # A dense table is counted into as long as clearing and reading it costs about what the rows themselves cost.
 _CELLS_PER_ROW = 4
+_ROUNDING = 1e-12  # of the label's entropy
 _CHUNK = 64  # combinations a thread takes at a time: enough to forget the overhead, few enough to balance
 
 
@@ -133,6 +134,17 @@ def expected_by_count(null_table: NullTable, counts: Ints) -> Floats:
     if len(present):
         expected[present] = null_table.expected(present)
     return expected
+
+
+def above_chance(joint: Joint, null_table: NullTable) -> tuple[Floats, Floats]:
+    """Score and null of each combination, shape (m,): ``mi - null``, exactly 0 where that is rounding.
+
+    A constant column and a row id must score 0, not 1e-17: their sign would decide ties.
+    """
+    null = joint.null(expected_by_count(null_table, joint.counts))
+    score = joint.mi - null
+    score[np.abs(score) <= _ROUNDING * null_table.entropy] = 0.0
+    return score, null
 
 
 def pair_information(

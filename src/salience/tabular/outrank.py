@@ -140,7 +140,7 @@ def outrank_batches(
         package's own way of doing it reads beyond an array and keeps counts of the full batch; here rows
         are drawn (seeded) and counted again, and the result is not multiplied by the ratio.
     min_rows : int
-        Smallest last batch that is scored. The package's is 1025.
+        Smallest last batch that is scored, and fewest kept rows in all. The package's is 1025.
     tail : {"drop", "merge"}
         What becomes of a smaller one: dropped as in the package (``counts`` says how many rows), or joined
         to the batch before it.
@@ -209,7 +209,7 @@ def outrank_batches(
             log.add(number, numbers, score=np.array(list(pool.map(score, pairs))))
             counts["batches"] += 1
             number += 1
-    if not counts["batches"]:
+    if not counts["batches"] or counts["rows"] < min_rows:
         raise ValueError(_nothing(counts, label, min_rows, subsample))
     found = log.aggregate(len(items))
     frame = pl.DataFrame(
@@ -354,7 +354,7 @@ def _warnings(counts: dict[str, int], min_rows: int) -> tuple[str, ...]:
 
 
 def _nothing(counts: dict[str, int], label: str, min_rows: int, subsample: int) -> str:
-    if counts["constant_label"]:
+    if counts["constant_label"] and not counts["batches"]:
         return (
             f"The label {label!r} is constant in each of the {counts['constant_label']} batches: is the file "
             "sorted by it? Raise batch_rows or shuffle the file."
