@@ -1,6 +1,5 @@
 from itertools import combinations
 from math import comb
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from hypothesis import strategies as st
 
 from salience.tabular.schedule import (
     Schedule,
-    block_number,
     halving_sizes,
     keep_best,
     unrank_combinations,
@@ -83,12 +81,6 @@ def test_unranking_lists_the_combinations_in_order(n, k):
 def test_impossible_requests_say_what_is_wrong(call, says):
     with pytest.raises(ValueError, match=says):
         call()
-
-
-def test_blocks_are_numbered_through_the_shards():
-    shards = [SimpleNamespace(rows=250), SimpleNamespace(rows=100), SimpleNamespace(rows=1)]
-    ids = [(0, 0), (0, 100), (0, 200), (1, 0), (2, 0)]
-    assert [block_number(shards, 100, i) for i in ids] == [0, 1, 2, 3, 4]
 
 
 def test_halving_falls_geometrically_and_stops_at_the_finalists():

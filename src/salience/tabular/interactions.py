@@ -131,6 +131,17 @@ def rank_combinations(
     -----
     A missing value is a value. Without enough work for all, combinations no block has scored are not in the
     result: ``n_evaluated < n_combinations``, and a warning says so.
+
+    Examples
+    --------
+    >>> from salience.data.plan import plan
+    >>> from salience.data.readers import open_source
+    >>> bits = np.random.default_rng(0).integers(2, size=(3, 400))
+    >>> frame = pl.DataFrame({"a": bits[0], "b": bits[1], "c": bits[2], "y": bits[0] ^ bits[2]})
+    >>> source = open_source(frame)
+    >>> found = rank_combinations(plan(source, "y"), source=source)
+    >>> found.pairs.frame.select("a", "b", pl.col("synergy").round(2)).row(0)
+    ('a', 'c', 0.69)
     """
     started = time.perf_counter()
     label = plan.labels[0].name if label is None and plan.labels else label

@@ -247,7 +247,7 @@ def _count_combinations(
 
 @njit(nogil=True, cache=True)
 def _same_prefix(combinations: Ints, item: int) -> bool:
-    for place in range(combinations.shape[1] - 1):
+    for place in range(combinations.shape[1] - 1):  # noqa: SIM110 - a generator costs numba more than a loop
         if combinations[item, place] != combinations[item - 1, place]:
             return False
     return True

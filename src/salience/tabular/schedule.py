@@ -9,23 +9,16 @@ share, nothing to merge.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Schedule", "block_number", "halving_sizes", "keep_best", "unrank_combinations"]
+__all__ = ["Schedule", "halving_sizes", "keep_best", "unrank_combinations"]
 
 _GOLDEN = 0x9E3779B97F4A7C15  # splitmix64's increment
 _TURNS = 6  # of the Feistel network; four make it a good permutation, two more for small halves
-
-
-class _HasRows(Protocol):
-    @property
-    def rows(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -74,7 +67,7 @@ class Schedule:
         Parameters
         ----------
         block : int
-            The number of the block in the order of the plan (see `block_number`).
+            The turn of the block, from 0; the same however the blocks are spread over workers.
 
         Returns
         -------
@@ -169,29 +162,6 @@ def unrank_combinations(ranks: NDArray[np.int64], n: int, k: int) -> NDArray[np.
         out[:, k - place] = n - 1 - largest
         rest = rest - table[largest]
     return out
-
-
-def block_number(shards: Sequence[_HasRows], block_rows: int, block_id: tuple[int, int]) -> int:
-    """The place of a block in the order of the plan: all blocks of earlier shards, then those before it.
-
-    Parameters
-    ----------
-    shards : sequence
-        The plan's shards; only their ``rows`` are used.
-    block_rows : int
-        Rows of a block, fixed by the plan.
-    block_id : (int, int)
-        The shard's index and the block's first row in it.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace as S
-    >>> block_number([S(rows=250), S(rows=100)], 100, (1, 0))
-    3
-    """
-    shard, first_row = block_id
-    before = sum(-(-s.rows // block_rows) for s in shards[:shard])
-    return before + first_row // block_rows
 
 
 def halving_sizes(n_items: int, finalists: int, rounds: int) -> list[int]:

@@ -167,6 +167,15 @@ def pairwise_redundancy(
     ------
     ValueError
         Fewer than two columns, or an option below 1.
+
+    Examples
+    --------
+    >>> from salience.data.plan import plan
+    >>> from salience.data.readers import open_source
+    >>> frame = pl.DataFrame({"town": list("rrooss") * 9, "land": list("iinnnn") * 9, "y": [0, 1] * 27})
+    >>> source = open_source(frame)
+    >>> pairwise_redundancy(plan(source, "y"), source=source).frame["similarity"].round(3).to_list()
+    [1.0]
     """
     started = time.perf_counter()
     names = [c.name for c in plan.columns] if columns is None else list(dict.fromkeys(columns))
