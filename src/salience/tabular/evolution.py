@@ -288,7 +288,7 @@ def _round(
     candidates = list(_candidates(columns, model, order, budget, number - 1, growth.seed))
     best = growth.screened(model.features, candidates, shortlist or len(candidates))
     base = growth.chosen_losses(model.features)
-    losses = pmap(lambda c: growth.chosen_losses((*model.features, c)), best, n_jobs=n_jobs)
+    losses = pmap(lambda c: growth.chosen_losses((*model.features, c)), best, n_jobs=n_jobs, threads=True)
     cv_gains = base.mean() - np.array([loss.mean() for loss in losses])
     before = growth.confirming_losses(model.features)
     # Each of the tries is a chance to pass by luck: together they have the level alpha.

@@ -141,7 +141,7 @@ def rank_combinations(
     >>> source = open_source(frame)
     >>> found = rank_combinations(plan(source, "y"), source=source)
     >>> found.pairs.frame.select("a", "b", pl.col("synergy").round(2)).row(0)
-    ('a', 'c', 0.69)
+    ('a', 'c', 0.68)
     """
     started = time.perf_counter()
     label = plan.labels[0].name if label is None and plan.labels else label

@@ -117,7 +117,7 @@ def surrogate_scores(
         Of the cross-validation; the same folds for every candidate, so gains are paired.
     seed : int
     n_jobs : int
-        Processes.
+        Threads; the model fits of scikit-learn release the GIL for most of their time.
     progress : callable, optional
         ``progress(done, total)``.
 
@@ -155,7 +155,13 @@ def surrogate_scores(
     judge = Judge(sample, surrogate, folds, seed)
     base = judge.losses(model.features)
     losses = np.array(
-        pmap(lambda c: judge.losses((*model.features, c)), wanted, n_jobs=n_jobs, progress=progress)
+        pmap(
+            lambda c: judge.losses((*model.features, c)),
+            wanted,
+            n_jobs=n_jobs,
+            threads=True,
+            progress=progress,
+        )
     ).reshape(len(wanted), folds)
     gains = base - losses
     frame = pl.DataFrame(
