@@ -118,10 +118,16 @@ def _alone(name: str, table: Contingency) -> Iterable[tuple[str, str, str]]:
 def _leaks(tables: Mapping[Item, Contingency], found: Plan) -> Iterable[tuple[str, str, str]]:
     for row in score_columns(tables, described(found), heuristic("mi")).iter_rows(named=True):
         if row["verdict"] == "leak":
-            yield row["column"], "leaking", f"explains {row['value']:.3f} nats of the label: nearly all there is"
+            yield (
+                row["column"],
+                "leaking",
+                f"explains {row['value']:.3f} nats of the label: nearly all there is",
+            )
 
 
-def _drifts(tables: Mapping[Item, Contingency], found: Plan, known: set[str]) -> Iterable[tuple[str, str, str]]:
+def _drifts(
+    tables: Mapping[Item, Contingency], found: Plan, known: set[str]
+) -> Iterable[tuple[str, str, str]]:
     for row in score_columns(tables, described(found), heuristic("mi")).iter_rows(named=True):
         share = row["value"] / np.log(4)
         if row["column"] not in known and row["verdict"] in ("signal", "leak") and share >= DRIFT_SHARE:

@@ -86,7 +86,11 @@ def compare(
         if names
     ]
     known = plan(first, memory=memory, seed=seed)
-    spec = {c.name: {"kind": c.kind, "edges": c.edges} for c in known.columns if c.name in common and c.kind != "list"}
+    spec = {
+        c.name: {"kind": c.kind, "edges": c.edges}
+        for c in known.columns
+        if c.name in common and c.kind != "list"
+    }
     new = plan(second, memory=memory, seed=seed, spec=spec)
     items = column_items(known, exclude=[name for name in first.columns if name not in common])
     total = OriginState(items, known, Origin(0), 2)
@@ -100,7 +104,9 @@ def compare(
         [
             {
                 "column": name,
-                "psi": stability_index(tables[name, "bins"] if (name, "bins") in tables else tables[name, "values"]),
+                "psi": stability_index(
+                    tables[name, "bins"] if (name, "bins") in tables else tables[name, "values"]
+                ),
                 **_missing(tables[name, "values"]),
             }
             for name in frame["column"]
@@ -118,7 +124,7 @@ def compare(
             rows=int(rows.sum()),
             unit="nats",
             interval=Interval("normal", 0.95),
-            warnings=tuple([*lonely, *first.notes, *second.notes]),
+            warnings=(*lonely, *first.notes, *second.notes),
             seconds=time.perf_counter() - started,
             extra={"rows_a": int(rows[0]), "rows_b": int(rows[1])},
         ),

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from salience.data.hashing import combine
 from salience.measures import association
@@ -22,7 +23,9 @@ from salience.measures.moments import MomentState
 from salience.measures.resampling import q_values
 from salience.tabular.batches import BatchState
 from salience.tabular.heuristics import Heuristic
+from salience.tabular.outrank import outrank_batches
 from salience.tabular.scoring import score_columns
+from salience.tabular.surrogates import surrogate_scores
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block, Column
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 20_000
 NUMBER_ROWS = 200_000
+PACKAGE_MIN_ROWS = 1025  # a shorter last batch is dropped, as in the package
 
 
 class Engine(Protocol):
@@ -39,7 +43,7 @@ class Engine(Protocol):
         """An empty state of the scan."""
         ...
 
-    def frame(self, ranker: StreamRanker, label: str, state: Any) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanker, label: str, state: Any, source: Any) -> pl.DataFrame:
         """One row per column, best first, with ``column, value, rank, ...``."""
         ...
 
@@ -50,7 +54,7 @@ class Counts:
     def state(self, ranker: StreamRanker, label: str) -> CountState:
         return CountState(ranker.candidates_.items, label, ranker.plan_)
 
-    def frame(self, ranker: StreamRanker, label: str, state: CountState) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanker, label: str, state: CountState, source: Any) -> pl.DataFrame:
         return score_columns(
             state.finalize(),
             ranker.candidates_.kinds,
@@ -77,10 +81,39 @@ class Batches:
             seed=ranker.random_state,
         )
 
-    def frame(self, ranker: StreamRanker, label: str, state: BatchState) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanker, label: str, state: BatchState, source: Any) -> pl.DataFrame:
         found = state.finalize()
         ranker.notes_.extend(found.meta.warnings)
         frame = found.frame.with_columns(se=pl.col("sd") / pl.col("n_batches").sqrt())
+        return _ranked(frame, ranker, "value")
+
+
+class Package:
+    """``preset="outrank"``: the numbers of the package, from batches of strings, the label among the columns."""
+
+    def state(self, ranker: StreamRanker, label: str) -> None:
+        return None  # it reads the rows in their order itself
+
+    def frame(self, ranker: StreamRanker, label: str, state: None, source: Any) -> pl.DataFrame:
+        if source is None:
+            raise ValueError(
+                'preset="outrank" needs the rows in order: use fit(), not partial_fit() or merge()'
+            )
+        found = outrank_batches(
+            source,
+            label,
+            columns=[name for name in ranker.candidates_.names if name in source.columns],
+            batch_rows=ranker.batch_size,
+            subsample=ranker.subsample,
+            pair_budget=ranker.pair_budget,
+            order=ranker.order,
+            seed=ranker.random_state,
+            threads=ranker.n_jobs,
+            min_rows=max(ranker.min_rows, PACKAGE_MIN_ROWS),
+        ).summary("minmax" if ranker.normalize == "minmax" else "none")
+        ranker.notes_.extend(found.meta.warnings)
+        spread = (pl.col("q90") - pl.col("q10")) / 2.563 / pl.col("n_batches").sqrt()
+        frame = found.frame.with_columns(se=pl.when(pl.col("n_batches") > 1).then(spread))
         return _ranked(frame, ranker, "value")
 
 
@@ -90,16 +123,13 @@ class Sample:
     def state(self, ranker: StreamRanker, label: str) -> SampleState:
         return SampleState(ranker.candidates_.names, label, SAMPLE_ROWS, ranker.random_state)
 
-    def frame(self, ranker: StreamRanker, label: str, state: SampleState) -> pl.DataFrame:
-        from salience.tabular.surrogates import surrogate_scores
-
+    def frame(self, ranker: StreamRanker, label: str, state: SampleState, source: Any) -> pl.DataFrame:
         columns, labels = state.finalize()
         found = surrogate_scores(
             columns,
             labels,
             heuristic=str(ranker._heuristic.statistic),
             reference=ranker.reference,
-            rows=len(labels),
             seed=ranker.random_state,
         )
         return _ranked(found.frame, ranker, "value")
@@ -111,7 +141,7 @@ class Correlations:
     def state(self, ranker: StreamRanker, label: str) -> MomentState:
         return MomentState(_number_names(ranker), ranker.plan_, label, quantiles=False)
 
-    def frame(self, ranker: StreamRanker, label: str, state: MomentState) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanker, label: str, state: MomentState, source: Any) -> pl.DataFrame:
         found = state.finalize()
         rows = [(name, m.pearson, int(m.class_counts.sum())) for name, m in found.items()]
         return _correlated(rows, ranker)
@@ -123,7 +153,7 @@ class NumberSample:
     def state(self, ranker: StreamRanker, label: str) -> SampleState:
         return SampleState(_number_names(ranker), label, NUMBER_ROWS, ranker.random_state, numbers=True)
 
-    def frame(self, ranker: StreamRanker, label: str, state: SampleState) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanker, label: str, state: SampleState, source: Any) -> pl.DataFrame:
         columns, labels = state.finalize()
         y = labels.astype(np.float64)
         if ranker._heuristic.name == "spearman":
@@ -146,14 +176,16 @@ class NumberSample:
         return _ranked(frame, ranker, "value")
 
 
-def engine(heuristic: Heuristic, null: str) -> Engine:
-    """The engine for a heuristic and a null.
+def engine(heuristic: Heuristic, null: str, preset: str | None = None) -> Engine:
+    """The engine for a heuristic, a null and a preset.
 
     Raises
     ------
     ValueError
         For the shift null of anything but mutual information.
     """
+    if preset == "outrank":
+        return Package()
     if null == "shift" and heuristic.name != "mi":
         raise ValueError(
             f'null="shift" is defined for heuristic="mi" only, not {heuristic.name!r}; use null="permute"'
@@ -171,8 +203,6 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 
 def _ranked(frame: pl.DataFrame, ranker: StreamRanker, by: str) -> pl.DataFrame:
     """Order a frame whose null is not analytic, and judge z by the normal distribution."""
-    from scipy.special import ndtr, ndtri
-
     half = float(ndtri(0.975))
     se = frame["se"].to_numpy() if "se" in frame.columns else np.full(len(frame), np.nan)
     gain = frame["gain" if "gain" in frame.columns else by].to_numpy()
@@ -215,8 +245,6 @@ def _number_names(ranker: StreamRanker) -> list[str]:
 
 def _correlated(rows: Sequence[tuple[str, float, int]], ranker: StreamRanker) -> pl.DataFrame:
     """Rank correlations by size; the null is that of independent normal variables."""
-    from scipy.special import ndtr
-
     frame = pl.DataFrame(rows, schema={"column": pl.String, "value": pl.Float64, "n": pl.Int64}, orient="row")
     value, n = frame["value"].to_numpy(), np.maximum(frame["n"].to_numpy(), 4)
     with np.errstate(divide="ignore"):
@@ -239,7 +267,7 @@ def _correlated(rows: Sequence[tuple[str, float, int]], ranker: StreamRanker) ->
     return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
 
 
-def _finite(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def _finite(x: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(np.isinf(x), np.nan, x)
 
 

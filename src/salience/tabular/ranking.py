@@ -8,21 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import polars as pl
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from salience.data.blocks import Block
 from salience.data.plan import plan
 from salience.data.readers import Source, open_source
 from salience.data.scan import scan
 from salience.measures.counting import CountState
-from salience.results.meta import Meta
+from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
 from salience.tabular.candidates import Candidates
-from salience.tabular.engines import engine
+from salience.tabular.engines import Engine, engine
 from salience.tabular.heuristics import OUTRANK_NAMES, heuristic
+from salience.tabular.inputs import checked
+from salience.tabular.relations import relations
 from salience.tabular.scoring import NORMALIZATIONS, NULLS
 from salience.verify.fingerprints import from_sums
 
@@ -207,6 +208,7 @@ class StreamRanker(BaseEstimator):
         client: Any = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
+        shards: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Self:
         """Rank the columns.
@@ -223,6 +225,8 @@ class StreamRanker(BaseEstimator):
             Directory of the scan's checkpoint.
         resume : bool, default=False
             Take up the checkpoint.
+        shards : str, optional
+            Count only a part of the rows: "0/4" is the first of four. See `save_state`.
         progress : callable, optional
             ``progress(rows done, rows in all)``.
 
@@ -234,7 +238,8 @@ class StreamRanker(BaseEstimator):
         source, labels = self._open(X, y)
         self._begin(source, labels)
         how = {"client": client, "progress": progress, "threads": self.n_jobs}
-        self._scan(source, self.states_, checkpoint=checkpoint, resume=resume, **how)
+        if self.preset is None:
+            self._scan(source, self.states_, checkpoint=checkpoint, resume=resume, shards=shards, **how)
         self._seen = len(source.shards())
         self._finish(source, started, how)
         return self
@@ -327,9 +332,10 @@ class StreamRanker(BaseEstimator):
             transforms=self.transforms,
             subfeatures=self.subfeatures,
         )
-        self.states_: dict[str, Any] = {
-            label: engine(self._heuristic, self._null).state(self, label) for label in labels
-        }
+        self.states_: dict[str, Any] = {label: self._engine().state(self, label) for label in labels}
+
+    def _engine(self) -> Engine:
+        return engine(self._heuristic, self._null, self.preset)
 
     def _scan(self, source: Source | None, states: dict[str, Any], **how: Any) -> None:
         scan(
@@ -344,46 +350,49 @@ class StreamRanker(BaseEstimator):
     def _finish(self, source: Source | None, started: float, how: dict[str, Any]) -> None:
         """Turn the states into scores, and look at pairs where asked."""
         self.notes_ = [*(source.notes if source is not None else ()), *self.plan_.notes]
-        chosen = engine(self._heuristic, self._null)
-        rows = {label: self.plan_.label(label).counts.sum() for label in self.states_}
+        rows = {label: int(self.plan_.label(label).counts.sum()) for label in self.states_}
         short = [f"{label!r} has {n}" for label, n in rows.items() if n < self.min_rows]
         if short:
             raise ValueError(
                 f"too few labelled rows (min_rows={self.min_rows}): {', '.join(short)}; "
                 "lower min_rows or subsample, or give more data"
             )
-        if self.exact and self._null != "shift" and source is not None:
+        if self.exact and source is not None:
             self._recount(source, how)
-        frames = {label: chosen.frame(self, label, state) for label, state in self.states_.items()}
+        chosen = self._engine()
+        frames = {label: chosen.frame(self, label, state, source) for label, state in self.states_.items()}
         several = len(frames) > 1
-        frame = pl.concat(
-            [f.with_columns(label=pl.lit(label)) if several else f for label, f in frames.items()]
-        )
         self.scores_ = Scores(
-            frame=frame,
+            frame=pl.concat(
+                [f.with_columns(label=pl.lit(label)) if several else f for label, f in frames.items()]
+            ),
             keys=("column",),
             by=("label",) if several else (),
             item="column",
             better=self._heuristic.better,
-            meta=Meta(
-                method="outrank",
-                params={k: v for k, v in self.get_params().items() if v is not None},
-                seed=self.random_state,
-                data=self._fingerprints(),
-                rows=int(max(rows.values())),
-                unit=self._heuristic.unit,
-                interval=("normal", 0.95),
-                warnings=tuple(self.notes_),
-                seconds=time.perf_counter() - started,
-            ),
+            meta=self._meta(max(rows.values()), started),
         )
         self.ranking_ = next(iter(frames.values()))["column"].to_list()
-        self.pairs_ = self.redundancy_ = self.order_3mr_ = None
+        self.pairs_, self.redundancy_, self.order_3mr_ = relations(self, source, how)
+
+    def _meta(self, rows: int, started: float) -> Meta:
+        return Meta(
+            method="outrank",
+            params={name: value for name, value in self.get_params().items() if value is not None},
+            seed=self.random_state,
+            data=self._fingerprints(),
+            rows=rows,
+            unit=self._heuristic.unit if self.normalize == "none" else "share",
+            interval=Interval("normal", 0.95),
+            net_of_null=self._heuristic.name == "mi" and self.normalize != "minmax",
+            warnings=tuple(self.notes_),
+            seconds=time.perf_counter() - started,
+        )
 
     def _recount(self, source: Source, how: dict[str, Any]) -> None:
         """Count the columns that were sampled by value once more, without a cap."""
         for state in self.states_.values():
-            over = [item for item, table in state.tables.items() if table.halvings]
+            over = [item for item, table in getattr(state, "tables", {}).items() if table.halvings]
             if over:
                 columns = tuple(replace(column, cap=_NO_CAP) for column in self.plan_.columns)
                 exact = CountState(
@@ -394,8 +403,7 @@ class StreamRanker(BaseEstimator):
 
     def _fingerprints(self) -> tuple[str, ...]:
         """What `verify` compares: the sums of the identities that the tables kept anyway."""
-        state = next(iter(self.states_.values()))
-        tables = getattr(state, "tables", {})
+        tables = getattr(next(iter(self.states_.values())), "tables", {})
         sums = {name: tables[name, "values"].checksum for name in self.columns_ if (name, "values") in tables}
         rows = int(next(iter(tables.values())).label_counts.sum()) if tables else 0
         return (from_sums(sums, rows),) if sums else ()
@@ -408,36 +416,6 @@ class StreamRanker(BaseEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
-
-
-def checked(estimator: BaseEstimator, X: Any, y: Any, reset: bool = True) -> tuple[Any, np.ndarray]:
-    """Check data in memory as scikit-learn does; frames keep their types, arrays become 2-D arrays.
-
-    Raises
-    ------
-    ValueError
-        Wrong shapes or lengths, fewer than two rows, complex numbers.
-    """
-    y = column_or_1d(y, warn=True)
-    if not (hasattr(X, "columns") or hasattr(X, "column_names")):  # not a pandas, polars or pyarrow table
-        X = validate_data(
-            estimator,
-            X,
-            reset=reset,
-            dtype=None,
-            accept_sparse=True,
-            ensure_all_finite=False,
-            ensure_min_samples=2,
-        )
-    else:
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-        rows, width = X.shape
-        if rows < 2 or width < 1:
-            raise ValueError(
-                f"Found array with {rows} sample(s) and {width} feature(s) (n_samples={rows}); 2 rows and 1 column are needed"
-            )
-    check_consistent_length(X, y)
-    return X, y
 
 
 def rank(source: Any, label: str | Sequence[str], **options: Any) -> Scores:

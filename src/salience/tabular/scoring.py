@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from scipy.special import ndtri, stdtr
 
 from salience.measures import information, nulls
 from salience.measures.counting import Contingency
@@ -35,34 +36,36 @@ def score_table(
     permutations: int,
     seed: int,
 ) -> dict[str, float]:
-    """Score one contingency table: ``mi, null, value, se, z, p``.
+    """Score one contingency table: ``mi, null, value, se, z, p`` and ``tail``, the p-value that verdicts use.
 
     The analytic null is exact for mutual information; any other statistic is judged against tables drawn with the
-    same margins (``null="permute"``), since no closed form of its expectation is known.
+    same margins, since no closed form of its expectation is known. Ten draws cannot give a p below 1/11, so the
+    verdict then rests on Student's t of the observed value against the draws.
     """
     info = information.corrected(table, null_table)
     if heuristic.name == "mi" and null == "analytic":
-        return {
-            "mi": info.mi,
-            "null": info.null,
-            "value": info.score,
-            "se": info.se,
-            "z": info.z,
-            "p": info.p,
-        }
+        return _row(info.mi, info.null, info.score, info.se, info.z, info.p, info.p)
     assert callable(heuristic.statistic)
     raw = float(heuristic.statistic(table))
+    nan = float("nan")
+    se = info.se if heuristic.name == "mi" else nan
     if null == "none":
-        nan = float("nan")
-        se = info.se if heuristic.name == "mi" else nan
-        return {"mi": info.mi, "null": 0.0, "value": raw, "se": se, "z": nan, "p": nan}
+        return _row(info.mi, 0.0, raw, se, nan, nan, nan)
     drawn = nulls.permutation_null(
         table, n=permutations, rng=np.random.default_rng(seed), statistic=heuristic.statistic
     )
-    corrected = raw - drawn.mean
-    if heuristic.name != "mi":  # an index that is adjusted or normalised stays on its own scale
-        return {"mi": info.mi, "null": drawn.mean, "value": raw, "se": drawn.sd, "z": drawn.z, "p": drawn.p}
-    return {"mi": info.mi, "null": drawn.mean, "value": corrected, "se": info.se, "z": drawn.z, "p": drawn.p}
+    tail = float(stdtr(permutations - 1, -drawn.z / np.sqrt(1 + 1 / permutations)))
+    # an index that is adjusted or normalised stays on its own scale
+    value = raw - drawn.mean if heuristic.name == "mi" else raw
+    return _row(
+        info.mi, drawn.mean, value, se if heuristic.name == "mi" else drawn.sd, drawn.z, drawn.p, tail
+    )
+
+
+def _row(
+    mi: float, null: float, value: float, se: float, z: float, p: float, tail: float
+) -> dict[str, float]:
+    return {"mi": mi, "null": null, "value": value, "se": se, "z": z, "p": p, "tail": tail}
 
 
 def score_columns(
@@ -114,7 +117,7 @@ def score_columns(
         ]
         best, view, table = max(scored, key=lambda s: s[0]["value"])
         values = next((t for v, t in candidates if v == "values"), table)
-        best = dict(best, p=min(1.0, best["p"] * len(candidates)))
+        best = dict(best, **{p: min(1.0, best[p] * len(candidates)) for p in ("p", "tail")})
         rows.append(
             {
                 "column": name,
@@ -147,11 +150,9 @@ def _finish(
     alpha: float,
     better: str,
 ) -> pl.DataFrame:
-    from scipy.special import ndtri
-
     half = float(ndtri(0.5 + level / 2))
-    p = np.array([r["p"] for r in rows], dtype=float)
-    q = q_values(p) if np.isfinite(p).all() else np.full(len(rows), np.nan)
+    tail = np.array([r["tail"] for r in rows], dtype=float)
+    q = q_values(tail) if np.isfinite(tail).all() else np.full(len(rows), np.nan)
     frame = pl.DataFrame(rows).with_columns(
         pl.Series("q", q), lo=pl.col("value") - half * pl.col("se"), hi=pl.col("value") + half * pl.col("se")
     )

@@ -1,0 +1,80 @@
+"""The second look of a ranking: combinations of columns, similarity of columns, and the order that uses both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from salience.results.scores import Scores
+from salience.tabular.interactions import rank_combinations
+from salience.tabular.redundancy import rank_3mr
+from salience.tabular.similarity import pairwise_redundancy
+
+if TYPE_CHECKING:
+    from salience.tabular.ranking import StreamRanker
+
+
+def relations(
+    ranker: StreamRanker, source: Any, how: dict[str, Any]
+) -> tuple[Scores | None, Scores | None, Scores | None]:
+    """What a ranker's `order` and `scope` ask for.
+
+    Parameters
+    ----------
+    ranker : StreamRanker
+        With `scores_`; its first label counts.
+    source : Source or None
+        None when the rows are no longer at hand (`partial_fit`, `merge`): then there is nothing to look at.
+    how : dict
+        ``progress`` and ``threads`` of the scan.
+
+    Returns
+    -------
+    pairs, redundancy, order_3mr : Scores or None
+        Combinations of `order` columns with the label; pairs of the `top_pairs` best columns with each other; those
+        columns in 3MR order.
+    """
+    if source is None or ranker.preset is not None or (ranker.order == 1 and ranker.scope == "target"):
+        return None, None, None
+    label = ranker.plan_.labels[0].name
+    singles = ranker.scores_.where(label=label) if ranker.scores_.by else ranker.scores_
+    frame = singles.frame.filter((singles.frame["kind"] != "control") & (singles.frame["card"] > 1))
+    views = dict(zip(frame["column"], frame["view"], strict=True))
+    shared: dict[str, Any] = {
+        "source": source,
+        "derive": ranker.candidates_.derivations,
+        "views": views,
+        "pair_budget": ranker.pair_budget,
+        "seed": ranker.random_state,
+        "threads": ranker.n_jobs,
+    }
+    tell = how.get("progress")
+
+    def stage(name: str, done: int, total: int) -> None:
+        if tell is not None:
+            tell(done, total)
+
+    pairs = redundancy = ordered = None
+    if ranker.order > 1 and len(views) >= ranker.order:
+        found = rank_combinations(
+            ranker.plan_, label, columns=list(views), order=ranker.order, progress=stage, **shared
+        )
+        pairs = found.pairs
+    best = list(views)[: ranker.top_pairs or None]
+    if ranker.scope == "all" and len(best) >= 2:
+        redundancy = pairwise_redundancy(ranker.plan_, columns=best, progress=tell, **shared)
+        relation = pairs
+        if relation is None or ranker.order != 2:
+            relation = rank_combinations(
+                ranker.plan_, label, columns=best, order=2, finalists=0, progress=stage, **shared
+            ).pairs
+        relevance = dict(frame.select("column", "value").filter(frame["column"].is_in(best)).iter_rows())
+        within = relation.frame.filter(relation.frame["a"].is_in(best) & relation.frame["b"].is_in(best))
+        ordered = rank_3mr(
+            relevance,
+            redundancy,
+            relation.replace(frame=within),
+            ranker.alpha,
+            ranker.beta,
+            ranker.aggregate,
+        )
+    return pairs, redundancy, ordered
