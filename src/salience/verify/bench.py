@@ -171,6 +171,10 @@ def columns(
     sample = Sample.of(X, y, task=task)
     fit_rows, held_rows = split if split is not None else held_out(sample, test, seed)
     train, held = sample.take(fit_rows), sample.take(held_rows)
+    if sample.task == "classes" and len(train.codes()[1]) < 2:
+        raise ValueError(
+            f"all rows to fit on have one class of {sample.label!r}: there is nothing to predict"
+        )
     estimator = named_estimator(est, sample.task, seed)
 
     def evaluate(keep: Mask) -> Units:

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold
 from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +19,9 @@ from salience.data.hashing import combine, hash_value, identities
 MISSING_TEXT = (
     "\0missing"  # no text of the data can be this: a value of its own, because being missing tells something
 )
+
+
+FOLDS = 5  # a training row is target-encoded from the other folds
 
 
 class SparseColumns(TransformerMixin, BaseEstimator):
@@ -35,6 +39,8 @@ class SparseColumns(TransformerMixin, BaseEstimator):
     ----------
     numbers_ : dict of str to (mean, scale)
     values_ : dict of str to list of str, or None where the column is hashed
+    slots_ : ndarray of int64
+        The coordinates of hashed columns that training rows have.
     n_features_in_ : int
 
     Examples
@@ -64,6 +70,9 @@ class SparseColumns(TransformerMixin, BaseEstimator):
         self.values_ = {
             name: found if len(found) <= self.one_hot else None for name, found in distinct.items()
         }
+        # A coordinate that no training row has would get the weight 0 from a penalised model, and cost time.
+        hashed = [self._hashed(name, texts[name]) for name, found in self.values_.items() if found is None]
+        self.slots_ = np.unique(np.concatenate(hashed)) if hashed else np.empty(0, dtype=np.int64)
         self.n_features_in_ = len(numbers) + len(texts)
         return self
 
@@ -81,16 +90,22 @@ class SparseColumns(TransformerMixin, BaseEstimator):
         for name, column in texts.items():
             known = self.values_[name]
             if known is None:
-                hashed.append(self._slots_of(name, column))
+                hashed.append(self._places(self._hashed(name, column)))
             else:
                 parts.append(_one_hot(column, known))
         if hashed:
-            parts.append(_indicators(np.column_stack(hashed), self.slots))
+            parts.append(_indicators(np.column_stack(hashed), len(self.slots_)))
         return sparse.csr_array(sparse.hstack(parts, format="csr"))
 
-    def _slots_of(self, name: str, column: pl.Series) -> NDArray[np.int64]:
+    def _hashed(self, name: str, column: pl.Series) -> NDArray[np.int64]:
+        """The slot of each row, from the identity of column and value."""
         hashes, _ = identities(column.to_arrow(), "text", ())
         return (combine(hash_value(name, "text"), hashes) & np.uint64(self.slots - 1)).astype(np.int64)
+
+    def _places(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The place of each slot among those that were seen in training, -1 where it was not."""
+        place = np.minimum(np.searchsorted(self.slots_, slots), len(self.slots_) - 1)
+        return np.where(self.slots_[place] == slots, place, -1)
 
 
 class DenseColumns(TransformerMixin, BaseEstimator):
@@ -98,8 +113,9 @@ class DenseColumns(TransformerMixin, BaseEstimator):
 
     A tree needs no scaling and takes missing numbers. A text column of any cardinality becomes one column
     (one per class when there are more than two) by scikit-learn's `TargetEncoder`, whose ``fit_transform``
-    encodes every training row from the other folds, so that an identifier does not leak the target. A target
-    of more than `most_classes` classes is too wide for that: values are then numbered by their frequency.
+    encodes every training row from the other folds, so that an identifier does not leak the target. Where
+    that makes no sense (more than `most_classes` classes, or a class of fewer rows than folds) values are
+    numbered by their frequency.
 
     Parameters
     ----------
@@ -135,14 +151,26 @@ class DenseColumns(TransformerMixin, BaseEstimator):
         self.encoder_: TargetEncoder | None = None
         if not texts:
             return _dense(numbers, None)
-        few = y.dtype.kind == "f" or len(np.unique(y.astype(str))) <= self.most_classes
-        if not few:
+        folds = self._folds(y)
+        if folds is None:
             for name, values in texts.items():
                 ordered = values.value_counts(sort=True)[values.name].to_list()
                 self.codes_[name] = {value: code for code, value in enumerate(ordered)}
             return _dense(numbers, self._coded(texts))
-        self.encoder_ = TargetEncoder(random_state=self.random_state)
-        return _dense(numbers, self.encoder_.fit_transform(_objects(texts), y))
+        objects = _objects(texts)
+        self.encoder_ = TargetEncoder().fit(objects, y)
+        encoded = np.empty(self.encoder_.transform(objects).shape)
+        for others, own in folds.split(objects, y):
+            encoded[own] = TargetEncoder().fit(objects[others], y[others]).transform(objects[own])
+        return _dense(numbers, encoded)
+
+    def _folds(self, y: NDArray[Any]) -> BaseCrossValidator | None:
+        """The folds of the training rows, or None where a mean target per class makes no sense."""
+        if y.dtype.kind == "f":
+            return KFold(FOLDS, shuffle=True, random_state=self.random_state) if len(y) >= FOLDS else None
+        rows_of_class = np.unique(y.astype(str), return_counts=True)[1]
+        few = 2 <= len(rows_of_class) <= self.most_classes and rows_of_class.min() >= FOLDS
+        return StratifiedKFold(FOLDS, shuffle=True, random_state=self.random_state) if few else None
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """The encoded rows, shape (rows, columns); NaN where a number is missing."""

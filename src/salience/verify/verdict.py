@@ -146,12 +146,13 @@ class Verdict:
 
         The checks of the ranking stand under "checks", those of the controls under "controls".
         """
+        rows = [(_as_json(check) | {"place": place}, check) for place, check in enumerate(self.rows)]
         body = {
             "format": FORMAT,
             "overall": self.overall,
             "settings": dict(self.settings),
-            "checks": [_as_json(check) for check in self.rows if not check.is_control],
-            "controls": [_as_json(check) for check in self.rows if check.is_control],
+            "checks": [row for row, check in rows if not check.is_control],
+            "controls": [row for row, check in rows if check.is_control],
         }
         text = json.dumps(body, indent=1, allow_nan=False, default=_plain)
         if path is not None:
@@ -175,7 +176,8 @@ class Verdict:
             raise ValueError(
                 f"a verdict of format {FORMAT} was expected, found {found!r}; write it with to_json"
             )
-        return cls(tuple(map(_from_json, [*body["checks"], *body["controls"]])), body["settings"])
+        rows = sorted([*body["checks"], *body["controls"]], key=lambda row: row["place"])
+        return cls(tuple(map(_from_json, rows)), body["settings"])
 
     def __iter__(self) -> Iterator[Check]:
         return iter(self.rows)

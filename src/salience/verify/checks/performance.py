@@ -240,13 +240,13 @@ def judge_gains(
     scale = full.mean
     units, random = own.units.mean(axis=0) / scale, chance.units / scale
     bar = _quantile_units(random, rule.quantile)
-    interval = mean_interval(units - bar, own.groups, rule.level, rule.seed)
-    verb = "costs" if name == "deletion" else "keeps"
+    ahead = units - bar
+    ahead[np.abs(ahead) < 1e-12] = 0.0  # the same subsets in another order differ by rounding only
+    interval = mean_interval(ahead, own.groups, rule.level, rule.seed)
+    deed, effect = ("deleting", "costs") if name == "deletion" else ("keeping", "keeps")
     why = (
-        f"{'deleting' if name == 'deletion' else 'keeping'} the top {_listed(own.sizes)} of {own.items} "
-        f"{verb} "
-        f"{units.mean():.0%} of the full gain; random rankings {random.mean():.0%}, "
-        f"the best {1 - rule.quantile:.0%} of them {bar.mean():.0%}"
+        f"{deed} the top {_listed(own.sizes)} of {own.items} {effect} {_percent(units)} of the full gain; "
+        f"random rankings {_percent(random)}, the best {1 - rule.quantile:.0%} of them {_percent(bar)}"
     )
     shares, chances = own.by_size.mean(axis=(0, 2)) / scale, chance.by_size.mean(axis=2) / scale
     frame = pl.DataFrame(
@@ -335,3 +335,7 @@ def _quantile_units(draws: NDArray[np.float64], quantile: float) -> NDArray[np.f
 
 def _listed(sizes: tuple[int, ...]) -> str:
     return ", ".join(map(str, sizes)) if len(sizes) <= 4 else f"{sizes[0]} to {sizes[-1]}"
+
+
+def _percent(shares: NDArray[np.float64]) -> str:
+    return f"{round(float(shares.mean()), 2) + 0.0:.0%}"  # + 0.0: no "-0%"
