@@ -299,7 +299,7 @@ def _round(
         after = growth.confirming_losses((*model.features, best[place]))
         saved = before - after
         gain, se = float(saved.mean()), float(saved.std(ddof=1) / np.sqrt(len(saved)))
-        if gain > max(min_gain, -1e9):
+        if gain > max(min_gain, needed * se):
             return Round(
                 number,
                 best[place],
