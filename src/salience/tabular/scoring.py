@@ -184,7 +184,7 @@ def verdict(row: Mapping[str, Any], label_entropy: float, alpha: float = 0.05) -
     correction for the number of columns, and the interval stays above zero), ``id`` (names the row and carries nothing),
     ``noise``, or ``unsure`` when the two tests disagree.
     """
-    if row["card"] <= 1:
+    if row["card"] + (row["coverage"] < 1) <= 1:  # missing is a value
         return "constant"
     if label_entropy > 0 and min(row["mi"], row["mi"] - row["null"]) >= LEAK_SHARE * label_entropy:
         return "leak"
