@@ -11,6 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+pytest_plugins = ["calling"]  # the fixtures `call` and `clicks`
+
 Make = Callable[[Path, Path], object]  # (the file to make, a good CSV) -> anything
 
 
@@ -150,7 +152,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
         (["transforms", "no.csv"], ["--target"]),
         (["evolve", "no.csv", "-t", "y"], ["no.csv"]),
         (["rows", "no.csv"], ["no.csv"]),
-        (["rare", "no.csv"], ["no.csv"]),
+        (["rare", "no.csv", "-t", "y"], ["no.csv"]),
+        (["rare", "no.csv"], ["--target"]),
     ],
     ids=lambda value: " ".join(value),
 )

@@ -16,6 +16,8 @@ import pytest
 
 from salience.runs import Run
 
+pytest_plugins = ["calling"]  # the fixtures `call` and `clicks`
+
 SALIENCE = [sys.executable, "-m", "salience"]
 FILES = ["log.txt", "plan.json", "report.html", "run.json", "scores.parquet"]
 

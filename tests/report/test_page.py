@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 import pytest
+from made_runs import write_made_run
 
 from salience.report import render, write_report
 from salience.report.sections import SECTIONS
@@ -20,6 +21,16 @@ from salience.runs import Run, RunWriter
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 VOID = {"meta", "link", "input", "br", "img", "hr"}
+
+
+@pytest.fixture(scope="module")
+def census_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return write_made_run(tmp_path_factory.mktemp("runs") / "census", 15)
+
+
+@pytest.fixture(scope="module")
+def clicks_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return write_made_run(tmp_path_factory.mktemp("runs") / "clicks", 300)
 
 
 class Balanced(HTMLParser):

@@ -54,7 +54,7 @@ def verdict_on(
 
     frame = read_sample(source, target, kinds, rows, seed)
     # What is judged is the order of the real columns; planted noise has no place in a model.
-    plain = {
+    plain: dict[str, Any] = {
         "label": None,
         "controls": False,
         "scope": "target",
@@ -62,7 +62,7 @@ def verdict_on(
         "n_jobs": threads,
         "exact": False,
     }
-    known = ranker.get_params(deep=False)
+    known: dict[str, Any] = ranker.get_params(deep=False)
     kept = set(frame.columns)
     for name in ("focus", "exclude"):
         plain[name] = [column for column in known[name] if column in kept]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pytest
 
 from salience.results import Meta, Scores
 from salience.runs import Run, RunWriter
@@ -193,13 +192,3 @@ def write_made_run(path: Path, columns: int) -> Run:
         run.write_text("verdict.json", made_verdict().to_json())
         run.note("3 ragged rows left out: lines 7, 9, 12")
     return Run.open(path)
-
-
-@pytest.fixture(scope="session")
-def census_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return write_made_run(tmp_path_factory.mktemp("runs") / "census", 15)
-
-
-@pytest.fixture(scope="session")
-def clicks_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return write_made_run(tmp_path_factory.mktemp("runs") / "clicks", 300)
