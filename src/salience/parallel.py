@@ -1,5 +1,4 @@
-"""Two verbs for many cores and many machines: `pmap` (small results) and `reduce` (fold where the data is,
-merge in a tree).
+"""Two verbs for many cores and machines: `pmap` for small results, `reduce` to fold where the data is.
 
 `pmap` sends every result to the caller; use it for results of a few kilobytes. Whatever is larger goes
 through `reduce`: joblib gathers all results on the client without back-pressure, a merge tree keeps them on

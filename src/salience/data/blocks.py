@@ -59,9 +59,7 @@ class Column:
         return self.hashes if self.codes is None else self.hashes[self.codes]
 
     def coded(self) -> Column:
-        """The same column with codes 0..u-1 in the order of first appearance, one for each distinct identity
-        that occurs.
-        """
+        """The same column with dense codes: one per distinct identity, in the order of first appearance."""
         if self.codes is None:
             codes, hashes = factorise(np.ascontiguousarray(self.hashes))
             return Column(hashes, codes, self.numeric)

@@ -19,8 +19,7 @@ MOST_TOKENS = 1024
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """The tokens of a multi-value column in one block: those of row i are ``codes[offsets[i]:offsets[i +
-    1]]``.
+    """The tokens of a multi-value column in one block; row i has ``codes[offsets[i]:offsets[i + 1]]``.
 
     Attributes
     ----------

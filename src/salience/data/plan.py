@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -264,15 +265,18 @@ def plan(
     _check_arguments(source, labels, bins, label_bins, subsample, block_rows)
 
     pilot = Pilot(source, source.columns, budget, seed)
-    plans: dict[str, ColumnPlan] = {}
     label_pilots: dict[str, Values] = {}
-    for name, values in pilot.columns():
-        physical = source.types[name]
-        own = {"kind": "list"} | given.get(name, {}) if name in separators else given.get(name, {})
-        plans[name] = column_plan(name, values, physical, symbols, bins, source.rows, own)
-        if name in labels:
-            label_pilots[name] = values
-            _refuse_list(name, plans[name].kind)
+    decided: dict[str, Future[ColumnPlan]] = {}
+    with ThreadPoolExecutor(2) as pool:  # sorting releases the GIL; one thread decides while another reads
+        for name, values in pilot.columns():
+            own = {"kind": "list"} | given.get(name, {}) if name in separators else given.get(name, {})
+            about = (name, values, source.types[name], symbols, bins, source.rows, own)
+            decided[name] = pool.submit(column_plan, *about)
+            if name in labels:
+                label_pilots[name] = values
+    plans = {name: future.result() for name, future in decided.items()}
+    for name in labels:
+        _refuse_list(name, plans[name].kind)
     if separators:
         for name, (separator, tokens) in vocabularies(
             pilot.batches(list(separators)), separators, symbols
