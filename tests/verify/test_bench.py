@@ -182,7 +182,9 @@ def test_numbers_are_judged_by_squared_error(table):
     X, _ = table()
     y = X["g0"].to_numpy() * 2 + X["g1"].to_numpy()
     bench = columns("lightgbm", X, y)
-    both, one, other = (bench.values(only(bench, *names)).mean() for names in (("g0", "g1"), ("g0",), ("c05",)))
+    both, one, other = (
+        bench.values(only(bench, *names)).mean() for names in (("g0", "g1"), ("g0",), ("c05",))
+    )
     assert both < one < bench.floor <= other * 1.1
 
 

@@ -38,7 +38,9 @@ def test_trees_predict_numbers(name):
 
 def test_the_same_seed_gives_the_same_model():
     train = mixed()
-    first, second = (row_losses(named_estimator("forest", seed=3).fit(train.X, train.target), train) for _ in range(2))
+    first, second = (
+        row_losses(named_estimator("forest", seed=3).fit(train.X, train.target), train) for _ in range(2)
+    )
     assert (first == second).all()
 
 

@@ -8,7 +8,10 @@ from salience.verify.checks.faithfulness import fidelity
 
 def model(seed=0, n=40, items=10):
     rng = np.random.default_rng(seed)
-    u, weights = rng.normal(size=(n, items)), rng.normal(size=items) * np.r_[np.full(3, 3.0), np.full(items - 3, 0.1)]
+    u, weights = (
+        rng.normal(size=(n, items)),
+        rng.normal(size=items) * np.r_[np.full(3, 3.0), np.full(items - 3, 0.1)],
+    )
     bench = parts(lambda inputs: np.tanh(inputs @ weights / 4), u)
     return bench, u * weights, rng
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from salience.verify.fingerprints import TARGET, column_sum, fingerprint, from_sums, refuse_same_data
 
 table = st.lists(
-    st.tuples(st.one_of(st.none(), st.integers(-5, 5)), st.sampled_from(["a", "b", None, "ä"]), st.booleans()),
+    st.tuples(
+        st.one_of(st.none(), st.integers(-5, 5)), st.sampled_from(["a", "b", None, "ä"]), st.booleans()
+    ),
     min_size=1,
     max_size=12,
 )

@@ -103,7 +103,11 @@ def test_what_cannot_change_is_not_run_and_says_why():
 
 def test_rounding_is_no_other_ranking(table):
     rng = np.random.default_rng(0)
-    noisy = values_by(lambda frame, name, label, place: correlation_of(frame, name, label, place) * (1 + 1e-13 * rng.normal()))
+    noisy = values_by(
+        lambda frame, name, label, place: (
+            correlation_of(frame, name, label, place) * (1 + 1e-13 * rng.normal())
+        )
+    )
     assert {check.verdict for check in invariance(noisy, table(), ["row_order", "rescale"])} == {"holds"}
 
 

@@ -33,7 +33,11 @@ def test_a_score_at_the_level_of_the_label_copy_is_a_leak():
 
 def test_without_anything_to_compare_with_it_is_not_run():
     scores = Scores.from_values([1.0, 0.0], [0, 1], keys="part", item="concept")
-    for check in (leak(scores), leak(scores, label_copy=0.0), leak(scores, parts(lambda u: u[:, 0], np.ones((3, 2))))):
+    for check in (
+        leak(scores),
+        leak(scores, label_copy=0.0),
+        leak(scores, parts(lambda u: u[:, 0], np.ones((3, 2)))),
+    ):
         assert check.verdict == "not run"
         assert check.why
 

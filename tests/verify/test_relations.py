@@ -5,7 +5,13 @@ import pytest
 from scipy.stats import spearmanr
 
 from salience.results.scores import Scores
-from salience.verify.checks.relations import agreement, covariates_of, fisher_interval, nuisance, rank_correlation
+from salience.verify.checks.relations import (
+    agreement,
+    covariates_of,
+    fisher_interval,
+    nuisance,
+    rank_correlation,
+)
 from salience.verify.sample import Sample
 
 
@@ -38,7 +44,10 @@ def test_known_worth_explains_a_correlation_away():
 
 
 def test_few_items_leave_it_undecided():
-    assert nuisance(scores_of(np.arange(6.0)), {"position": np.array([0, 2, 1, 3, 5, 4.0])}).verdict == "undecided"
+    assert (
+        nuisance(scores_of(np.arange(6.0)), {"position": np.array([0, 2, 1, 3, 5, 4.0])}).verdict
+        == "undecided"
+    )
 
 
 def test_covariates_are_joined_by_name():

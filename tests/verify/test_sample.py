@@ -8,10 +8,17 @@ from salience.verify.sample import Sample
 X = {"a": [1, 2, 3, 4], "b": ["u", "v", "u", None]}
 
 
-@pytest.mark.parametrize("kind", [pl.DataFrame, pd.DataFrame, lambda columns: pl.DataFrame(columns).to_arrow()])
+@pytest.mark.parametrize(
+    "kind", [pl.DataFrame, pd.DataFrame, lambda columns: pl.DataFrame(columns).to_arrow()]
+)
 def test_the_kind_of_frame_is_kept(kind):
     sample = Sample.of(kind(X), [0, 1, 0, 1])
-    for part in (sample.X, sample.take(np.array([3, 1])).X, sample.joined(), sample.with_columns({"c": [1.0] * 4}).X):
+    for part in (
+        sample.X,
+        sample.take(np.array([3, 1])).X,
+        sample.joined(),
+        sample.with_columns({"c": [1.0] * 4}).X,
+    ):
         assert type(part) is type(kind(X))
 
 

@@ -77,7 +77,10 @@ def test_replicates_of_one_scores_are_repeats():
 
 @pytest.mark.parametrize(
     ("scores", "k", "why"),
-    [(Scores.from_values(np.arange(5.0)), None, "one ranking"), (random_scores(3, 4, 0), 4, "always the same")],
+    [
+        (Scores.from_values(np.arange(5.0)), None, "one ranking"),
+        (random_scores(3, 4, 0), 4, "always the same"),
+    ],
 )
 def test_what_cannot_be_judged_says_why(scores, k, why):
     check = stability(scores, k)

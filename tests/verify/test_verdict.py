@@ -22,7 +22,9 @@ def made(verdict="holds", name="retention", **details):
 @given(finite, finite, finite)
 def test_an_interval_is_judged_the_same_from_both_sides(a, b, threshold):
     lo, hi = min(a, b), max(a, b)
-    assert judge(lo, hi, threshold) == ("holds" if lo >= threshold else "fails" if hi < threshold else "undecided")
+    assert judge(lo, hi, threshold) == (
+        "holds" if lo >= threshold else "fails" if hi < threshold else "undecided"
+    )
     assert judge(lo, hi, threshold) == judge(-hi, -lo, -threshold, "low")
 
 
@@ -51,7 +53,10 @@ def test_an_unknown_outcome_is_refused():
     ],
 )
 def test_the_worst_check_decides(verdicts, overall):
-    assert report([made(v) for v in verdicts] + [Check.not_run("fidelity", "no attributions")]).overall == overall
+    assert (
+        report([made(v) for v in verdicts] + [Check.not_run("fidelity", "no attributions")]).overall
+        == overall
+    )
 
 
 def test_a_control_that_fails_speaks_for_the_ranking():
@@ -82,7 +87,9 @@ def test_json_brings_everything_back(tmp_path):
     curve = pl.DataFrame({"size": [1, 2], "share": [0.5, math.nan], "who": ["a", None]})
     before = report(
         [
-            made("holds", curve=curve, how="refit", settings={"sizes": np.array([1, 2]), "seed": np.int64(3)}),
+            made(
+                "holds", curve=curve, how="refit", settings={"sizes": np.array([1, 2]), "seed": np.int64(3)}
+            ),
             made("fails", subject="random"),
             Check.not_run("fidelity", "no attributions"),
         ],

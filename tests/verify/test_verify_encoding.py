@@ -28,7 +28,10 @@ def test_columns_are_told_apart_in_every_kind_of_frame(kind):
 def test_polars_and_pandas_are_encoded_alike():
     for encoder in (SparseColumns(), DenseColumns()):
         y = np.array([0, 1, 0, 1])
-        a, b = (np.asarray(_dense(clone(encoder).fit_transform(kind(MIXED), y))) for kind in (pl.DataFrame, pd.DataFrame))
+        a, b = (
+            np.asarray(_dense(clone(encoder).fit_transform(kind(MIXED), y)))
+            for kind in (pl.DataFrame, pd.DataFrame)
+        )
         np.testing.assert_allclose(a, b)
 
 

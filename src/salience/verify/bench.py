@@ -15,6 +15,7 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from salience.parallel import pmap
 from salience.verify.estimators import named_estimator
@@ -116,7 +117,9 @@ class SubsetBench:
             )
         wanted = {mask.tobytes(): mask for mask in masks}
         new = [name for name in wanted if name not in self._known]
-        found = pmap(self.evaluate, [wanted[name] for name in new], n_jobs=self.n_jobs, threads=True)
+        # Small fits are slower, not faster, when every one of them starts the threads of BLAS and OpenMP.
+        with threadpool_limits(1):
+            found = pmap(self.evaluate, [wanted[name] for name in new], n_jobs=self.n_jobs, threads=True)
         for name, units in zip(new, found, strict=True):
             self._known[name] = np.asarray(units, dtype=np.float64)
         answer = np.stack([self._known[mask.tobytes()] for mask in masks])

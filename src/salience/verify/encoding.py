@@ -7,6 +7,7 @@ from typing import Any, Self
 import narwhals as nw
 import numpy as np
 import polars as pl
+import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -58,9 +59,23 @@ class SparseColumns(TransformerMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn means, scales and values; `y` is not looked at."""
+        self._learn(*split_columns(X))
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> sparse.csr_array:
+        """The same, and the encoded rows."""
+        columns = split_columns(X)
+        self._learn(*columns)
+        return self._encoded(*columns)
+
+    def transform(self, X: Any) -> sparse.csr_array:
+        """The encoded rows, a sparse matrix of float64; values that were not seen are all zeros."""
+        check_is_fitted(self)
+        return self._encoded(*split_columns(X))
+
+    def _learn(self, numbers: dict[str, NDArray[np.float64]], texts: dict[str, pl.Series]) -> None:
         if self.slots < 2 or self.slots & (self.slots - 1):
             raise ValueError(f"slots must be a power of two, got {self.slots}")
-        numbers, texts = split_columns(X)
         self.numbers_: dict[str, tuple[float, float]] = {}
         for name, values in numbers.items():
             there = values[~np.isnan(values)]
@@ -74,12 +89,10 @@ class SparseColumns(TransformerMixin, BaseEstimator):
         hashed = [self._hashed(name, texts[name]) for name, found in self.values_.items() if found is None]
         self.slots_ = np.unique(np.concatenate(hashed)) if hashed else np.empty(0, dtype=np.int64)
         self.n_features_in_ = len(numbers) + len(texts)
-        return self
 
-    def transform(self, X: Any) -> sparse.csr_array:
-        """The encoded rows, a sparse matrix of float64; values that were not seen are all zeros or hashed."""
-        check_is_fitted(self)
-        numbers, texts = split_columns(X)
+    def _encoded(
+        self, numbers: dict[str, NDArray[np.float64]], texts: dict[str, pl.Series]
+    ) -> sparse.csr_array:
         blocks: list[Any] = []
         for name, values in numbers.items():
             mean, scale = self.numbers_[name]
@@ -202,21 +215,22 @@ def split_columns(X: Any) -> tuple[dict[str, NDArray[np.float64]], dict[str, pl.
     texts: dict[str, pl.Series] = {}
     for name in frame.columns:
         try:
-            column = pl.Series(name, frame[name].to_arrow())
+            column = frame[name].to_arrow()
         except Exception as error:  # pyarrow raises several types for values of mixed type
             raise ValueError(
                 f"column {name!r} mixes types ({error}); give it one, for instance text"
             ) from error
-        if column.dtype.is_nested():
-            raise ValueError(
-                f"column {name!r} holds {column.dtype}: an estimator needs one value per row; expand it"
-            )
-        if column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
-            numbers[name] = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
-        elif column.dtype.is_temporal():
-            numbers[name] = column.to_physical().cast(pl.Float64).fill_null(np.nan).to_numpy()
+        kind = column.type
+        if pa.types.is_nested(kind):
+            raise ValueError(f"column {name!r} holds {kind}: an estimator needs one value per row; expand it")
+        if pa.types.is_temporal(kind):
+            column = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
+        if pa.types.is_dictionary(kind) or (
+            not pa.types.is_primitive(kind) and not pa.types.is_decimal(kind)
+        ):
+            texts[name] = pl.Series(name, column).cast(pl.String).fill_null(MISSING_TEXT)
         else:
-            texts[name] = column.cast(pl.String).fill_null(MISSING_TEXT)
+            numbers[name] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return numbers, texts
 
 

@@ -37,6 +37,7 @@ from salience.verify.sample import Sample
 from salience.verify.verdict import Verdict, report
 
 Progress = Callable[[int, int], None]
+PERMUTED = 3  # permutations of the target per split: one of them may be lucky
 # What stands in the place of the ranking in every split, and has to fail.
 CONTROLS = ("random", "reversed", "permuted target")
 
@@ -193,8 +194,7 @@ def verify_method(
         raise ValueError(f"the nested form compares with at least 20 random rankings, got random={random}")
     limits = _limits(thresholds)
     sample = Sample.of(data, task=task)
-    steps = splits + 5
-    told = _teller(progress, steps)
+    told = _teller(progress, splits + 3 + bool(planted) + bool(under))
     folds = _folds(sample, splits, seed)
     sizes = sizes_of(fractions, len(sample.items))
     runs = [
@@ -254,7 +254,7 @@ class SplitRun:
     bench : Bench
         Evaluates on the rows held out.
     gains : dict of check to Gains
-        Rankings in the order real, reversed, permuted target, random ...
+        Rankings in the order real, reversed, three of permuted targets, random ...
     """
 
     scores: Scores
@@ -276,19 +276,15 @@ def _judge_split(
     train = sample.take(fold[0])
     scores = fit_scores(method, train, seed=own_seed)
     rng = np.random.default_rng((own_seed, 6))
-    from_chance = fit_scores(method, train.with_target(rng.permutation(train.target)), seed=own_seed)
+    blind = [train.with_target(rng.permutation(train.target)) for _ in range(PERMUTED)]
     bench = columns(estimator, sample, None, split=fold, seed=own_seed, n_jobs=n_jobs)
     real = ranked(scores, bench)
     # The random rankings are the same in every split: a ranking that is bad everywhere must not average out.
-    orders: list[Order] = [
-        real,
-        real[::-1],
-        ranked(from_chance, bench),
-        *random_orders(len(sample.items), random, seed),
-    ]
-    measured = (
-        {name: gains(bench, orders, sizes, name) for name in ("retention", "deletion")} if sizes else {}
-    )
+    orders: list[Order] = [real, real[::-1]]
+    orders += [ranked(fit_scores(method, permuted, seed=own_seed), bench) for permuted in blind]
+    orders += random_orders(len(sample.items), random, seed)
+    names = ("retention", "deletion") if sizes else ()
+    measured = {name: gains(bench, orders, sizes, name) for name in names}
     return SplitRun(scores, bench, measured)
 
 
@@ -297,10 +293,11 @@ def _beside_controls(name: str, splits: Sequence[Gains], random: int, rule: Rule
     if not splits:
         return [Check.not_run(name, "there is one column: there is no top to speak of", how="refit")]
     together = Gains.stacked(splits)
-    chance = together.select(range(3, 3 + random))
-    subjects = {RANKING: [0], "random": range(3, 3 + random), "reversed": [1], "permuted target": [2]}
+    blind, drawn = range(2, 2 + PERMUTED), range(2 + PERMUTED, 2 + PERMUTED + random)
+    subjects = {RANKING: range(1), "random": drawn, "reversed": range(1, 2), "permuted target": blind}
+    chance = together.select(drawn)
     return [
-        judge_gains(name, together.select(list(which)), chance, rule, how="refit", subject=subject)
+        judge_gains(name, together.select(which), chance, rule, how="refit", subject=subject)
         for subject, which in subjects.items()
     ]
 

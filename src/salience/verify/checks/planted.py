@@ -201,7 +201,9 @@ def _duplicate(run: Experiment, threshold: float) -> Check:
 def _label_copy(run: Experiment, threshold: float) -> Check:
     copy = _name_of(run.sample, "label copy")
     planted = run.sample.with_columns({copy: run.sample.target})
-    places, values, before = [], [], ""
+    places: list[int] = []
+    values: list[float] = []
+    before = ""
     for number in range(min(run.n, 3)):  # a copy that is first by luck is not first again
         scores = run.refit(planted, number)
         ordered = scores.top(len(scores)).items
