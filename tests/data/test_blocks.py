@@ -110,13 +110,13 @@ def test_times_are_seconds():
 
 def test_a_column_is_encoded_once_whichever_thread_asks(monkeypatch):
     block, calls = block_of({"c": ["a", "b"] * 5000}), []
-    encode = blocks.identities
+    encode = blocks.encode
 
     def counted(*arguments):
         calls.append(1)
         return encode(*arguments)
 
-    monkeypatch.setattr(blocks, "identities", counted)
+    monkeypatch.setattr(blocks, "encode", counted)
     start = threading.Barrier(4)
 
     def ask(_):

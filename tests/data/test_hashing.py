@@ -10,7 +10,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salience.data.hashing import MISSING, as_text, combine, hash_value, identities, numbers
+from salience.data.encoding import numbers
+from salience.data.hashing import MISSING, as_text, combine, hash_value, identities
 
 
 def rows(array, kind, missing=("", "{}")):

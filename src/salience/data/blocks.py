@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from numba import njit
 from numpy.typing import NDArray
 
-from salience.data.hashing import MISSING, identities, numbers
+from salience.data.encoding import encode
+from salience.data.hashing import MISSING, identities
 from salience.data.multivalues import Tokens, split
 from salience.data.plan import LabelPlan, Plan
 
@@ -212,9 +213,7 @@ class Block:
 
     def _encode(self, name: str) -> Column:
         kind, array, missing = self.plan.column(name).kind, self._batch.column(name), self.plan.missing
-        hashes, codes = identities(array, kind, missing)
-        numeric = numbers(array, kind, missing) if kind in ("number", "time") else None
-        return Column(hashes, codes, numeric)
+        return Column(*encode(array, kind, missing))
 
     def _classes_of(self, label: LabelPlan) -> NDArray[np.int32]:
         column = self.column(label.name)

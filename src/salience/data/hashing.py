@@ -34,7 +34,6 @@ from salience.data.xxh64 import (
     hash_parsed,
     hash_text,
     hash_unsigned,
-    numbers_parsed,
 )
 
 KINDS = ("text", "number", "time", "list")
@@ -83,7 +82,7 @@ def _bitmap(array: pa.Array) -> np.ndarray:
     return _buffer(array.buffers()[0], np.uint8) if array.null_count else _NOTHING
 
 
-def _text_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+def text_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     _, offsets, data = array.buffers()
     wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
     starts = _buffer(offsets, np.int64 if wide else np.int32)[array.offset : array.offset + len(array) + 1]
@@ -92,7 +91,7 @@ def _text_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
     return _buffer(data, np.uint8), starts, _bitmap(array), array.offset
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind)
         or pa.types.is_large_string(kind)
@@ -154,7 +153,7 @@ def as_text(array: pa.Array) -> pa.Array:
     ['1', '2.5', None]
     """
     kind = array.type
-    if _is_text(kind):
+    if is_text(kind):
         return array
     if pa.types.is_floating(kind):
         return _float_text(array)
@@ -171,10 +170,10 @@ def as_text(array: pa.Array) -> pa.Array:
     return array.cast(pa.large_string())
 
 
-def _plain(array: pa.Array, kind: str) -> pa.Array:
+def plain(array: pa.Array, kind: str) -> pa.Array:
     """`array` as text, int64, uint64 or float64: text stays text, the kernels parse it."""
     physical = array.type
-    if kind in ("text", "list") or _is_text(physical):
+    if kind in ("text", "list") or is_text(physical):
         return as_text(array)
     if pa.types.is_uint64(physical):
         return array
@@ -187,7 +186,7 @@ def _plain(array: pa.Array, kind: str) -> pa.Array:
     return as_text(array)  # decimals by their digits, exactly; string views
 
 
-_PARSERS: dict[str, Callable] = {"number": parse_numbers, "time": parse_times}
+PARSERS: dict[str, Callable] = {"number": parse_numbers, "time": parse_times}
 
 
 def _hash_array(array: pa.Array, kind: str, missing: np.ndarray) -> np.ndarray:
@@ -198,11 +197,11 @@ def _hash_array(array: pa.Array, kind: str, missing: np.ndarray) -> np.ndarray:
     if pa.types.is_null(array.type) or not len(array):
         out.fill(MISSING)
         return out
-    array = _plain(array, kind)
-    if _is_text(array.type):
-        data, offsets, bitmap, first = _text_buffers(array)
-        if kind in _PARSERS:
-            classes, bits = _PARSERS[kind](data, offsets, bitmap, first)
+    array = plain(array, kind)
+    if is_text(array.type):
+        data, offsets, bitmap, first = text_buffers(array)
+        if kind in PARSERS:
+            classes, bits = PARSERS[kind](data, offsets, bitmap, first)
             hash_parsed(classes, bits, data, offsets, missing, out)
         else:
             hash_text(data, offsets, bitmap, first, missing, out)
@@ -250,15 +249,15 @@ def element_kind(physical: pa.DataType) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _missing_identities(missing: tuple[str, ...], kind: str) -> np.ndarray:
+def missing_identities(missing: tuple[str, ...], kind: str) -> np.ndarray:
     """A symbol is missing as text and, where it reads as a number or a time, as that: -999 is -999.0."""
     symbols = pa.array([str(symbol) for symbol in missing], pa.large_string())
-    kinds = ("text", kind) if kind in _PARSERS else ("text",)
+    kinds = ("text", kind) if kind in PARSERS else ("text",)
     found = [_hash_array(symbols, k, np.frombuffer(b"", np.uint64)) for k in kinds]
     return _frozen(np.unique(np.concatenate(found)))
 
 
-def _check_kind(kind: str) -> None:
+def check_kind(kind: str) -> None:
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is unknown; allowed are {', '.join(map(repr, KINDS))}")
 
@@ -298,7 +297,7 @@ def identities(
     >>> bool((parquet == csv).all()), bool(csv[1] == MISSING)
     (True, True)
     """
-    _check_kind(kind)
+    check_kind(kind)
     if isinstance(array, pa.ChunkedArray):
         if array.num_chunks == 1:
             return identities(array.chunk(0), kind, missing)
@@ -308,7 +307,7 @@ def identities(
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     if isinstance(array.type, pa.BaseExtensionType):
         array = array.storage
-    known = _missing_identities(tuple(missing), kind)
+    known = missing_identities(tuple(missing), kind)
     if pa.types.is_run_end_encoded(array.type):
         array = pc.run_end_decode(array)
     if not pa.types.is_dictionary(array.type):
@@ -319,72 +318,6 @@ def identities(
         indices = indices.cast(pa.int32()).fill_null(len(hashes))
         hashes = np.append(hashes, MISSING)
     return hashes, np.asarray(indices.cast(pa.int32()), np.int32)
-
-
-def numbers(array: pa.Array | pa.ChunkedArray, kind: str, missing: Sequence[str] = ("", "{}")) -> np.ndarray:
-    """Numeric values of a column.
-
-    Parameters
-    ----------
-    array : pyarrow.Array or pyarrow.ChunkedArray, length n
-        Any flat physical type.
-    kind : {"text", "number", "time"}
-        Times become seconds since 1970 (UTC); everything else is read as a number.
-    missing : sequence of str
-        Symbols that mean "no value"; one that can be read as a number also makes that number missing.
-
-    Returns
-    -------
-    float64 (n,)
-        NaN where the value is missing or no number.
-
-    Raises
-    ------
-    TypeError
-        For lists and structs.
-
-    Examples
-    --------
-    >>> numbers(pa.array(["1.5", "oops", "", "-999"]), "number", missing=("", "-999"))
-    array([1.5, nan, nan, nan])
-    """
-    _check_kind(kind)
-    if isinstance(array, pa.ChunkedArray):
-        parts = [numbers(chunk, kind, missing) for chunk in array.chunks]
-        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0), *parts])
-    if isinstance(array.type, pa.BaseExtensionType):
-        array = array.storage
-    if pa.types.is_run_end_encoded(array.type):
-        array = pc.run_end_decode(array)
-    if pa.types.is_dictionary(array.type):
-        values = np.append(numbers(array.dictionary, kind, missing), np.nan)
-        return values[np.asarray(array.indices.cast(pa.int64()).fill_null(-1))]
-    if pa.types.is_nested(array.type):
-        raise TypeError(f"a {array.type} is not one number per row; explode the list, or take its identities")
-    parse = "time" if kind == "time" else "number"
-    values = _number_array(array, parse)
-    for symbol in _missing_numbers(tuple(missing), parse):
-        values[values == symbol] = np.nan
-    return values
-
-
-def _number_array(array: pa.Array, parse: str) -> np.ndarray:
-    if pa.types.is_null(array.type) or not len(array):
-        return np.full(len(array), np.nan)
-    temporal = pa.types.is_temporal(array.type)
-    array = _plain(array, parse)
-    if _is_text(array.type):
-        values = numbers_parsed(*_PARSERS[parse](*_text_buffers(array)))
-        temporal = parse == "time"
-    else:
-        values = np.array(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-    return values / 1e9 if temporal else values
-
-
-@functools.lru_cache(maxsize=256)
-def _missing_numbers(missing: tuple[str, ...], parse: str) -> tuple[float, ...]:
-    values = _number_array(pa.array([str(symbol) for symbol in missing], pa.large_string()), parse)
-    return tuple(float(v) for v in values if v == v)
 
 
 def hash_value(value: Any, kind: str) -> np.uint64:

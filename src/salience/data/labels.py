@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from salience.data.hashing import MISSING, as_text, identities, numbers
+from salience.data.encoding import numbers
+from salience.data.hashing import MISSING, as_text, identities
 from salience.data.pilot import ColumnPlan, Values, quantile_edges, value_counts
 
 MOST_CLASSES = 256

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from salience.data.hashing import KINDS, MISSING, as_text, identities, numbers
+from salience.data.encoding import numbers
+from salience.data.hashing import KINDS, MISSING, as_text, identities
 
 PILOT_ROWS = 1 << 18
 PIECE_ROWS = 8192

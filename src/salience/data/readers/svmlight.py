@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-from salience.data.hashing import numbers
+from salience.data.encoding import numbers
 from salience.data.readers.cells import CELLS, text_column
 from salience.data.readers.source import Member, SourceError
 from salience.data.readers.windows import Window, is_compressed

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 
-from salience.data.hashing import numbers
+from salience.data.encoding import numbers
 from salience.data.pilot import Pilot
 from salience.tabular.transforms.derivation import number_columns
 from salience.tabular.transforms.statistics import Statistics
