@@ -137,6 +137,7 @@ def save_state(
     *,
     shards: str | Sequence[int] | None,
     cursor: Cursor | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> None:
     """Write states to one Arrow IPC file: beside its final name first, on the disk for certain, then renamed.
 
@@ -151,13 +152,17 @@ def save_state(
         The part that was scanned, as it was given to `scan`.
     cursor : Cursor, optional
         For a checkpoint: how far the scan of these shards has come.
+    extra : mapping, optional
+        Anything that JSON can hold, for whoever must make the states anew; `read_extra` gives it back.
     """
     path = Path(path)
-    about = {
+    about: dict[str, Any] = {
         "format": FORMAT,
         "plan": plan.digest(),
         "shards": [shard.index for shard in shards_of_part(plan, shards)],
     }
+    if extra is not None:
+        about["extra"] = dict(extra)
     if cursor is not None:
         about["cursor"] = [cursor.position, cursor.row, cursor.done]
     fields = [("name", pa.string()), ("class", pa.string()), ("content", pa.large_binary())]
@@ -188,6 +193,29 @@ def _large_binary(content: pa.Buffer) -> pa.Array:
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), 1, [None, offsets, content])
 
 
+def read_extra(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What `save_state` was given as `extra`; empty when nothing was.
+
+    Raises
+    ------
+    ValueError
+        Not a states file, or a damaged one.
+    """
+    extra: dict[str, Any] = _open(path)[1].get("extra", {})
+    return extra
+
+
+def _open(path: str | os.PathLike[str]) -> tuple[pa.ipc.RecordBatchFileReader, dict[str, Any]]:
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(os.fspath(path)))
+        about = json.loads((reader.schema.metadata or {}).get(_KEY, b"{}"))
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is not a states file of salience, or it is damaged: {error}") from error
+    if about.get("format") != FORMAT:
+        raise ValueError(f"{path} has the format {about.get('format')!r}; this version reads {FORMAT!r}.")
+    return reader, about
+
+
 def load_state(
     path: str | os.PathLike[str], states: Mapping[str, State], plan: Plan
 ) -> tuple[tuple[int, ...], Cursor | None]:
@@ -211,13 +239,7 @@ def load_state(
     ValueError
         Not a states file, a damaged one, one of another plan, or one with other states.
     """
-    try:
-        reader = pa.ipc.open_file(pa.memory_map(os.fspath(path)))
-        about = json.loads((reader.schema.metadata or {}).get(_KEY, b"{}"))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is not a states file of salience, or it is damaged: {error}") from error
-    if about.get("format") != FORMAT:
-        raise ValueError(f"{path} has the format {about.get('format')!r}; this version reads {FORMAT!r}.")
+    reader, about = _open(path)
     if about["plan"] != plan.digest():
         raise ValueError(
             f"{path} belongs to another plan ({about['plan'][:12]}..., not {plan.digest()[:12]}...): "

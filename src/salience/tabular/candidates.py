@@ -89,15 +89,13 @@ class Candidates:
             raise ValueError(
                 "no column is left to rank: the source has only the label, or focus/exclude leave nothing"
             )
-        edges = {name: getattr(d, "edges", None) for d in derivations for name in d.names}
+        edges = {name: plan.column(name).edges for name in chosen}
+        for derivation in derivations:
+            for name in derivation.names:
+                edges[name] = derivation.edges(name) if hasattr(derivation, "edges") else None
         items: list[Item] = []
         for name in kinds:
-            items.append((name, "values"))
-            binned = edges[name](name) if edges.get(name) else None
-            if name in chosen:
-                binned = plan.column(name).edges
-            if binned is not None:
-                items.append((name, "bins"))
+            items += [(name, "values")] if edges[name] is None else [(name, "values"), (name, "bins")]
         labels = [label.name for label in plan.labels]
         reads = tuple(dict.fromkeys([*(known if subfeatures else chosen), *labels]))
         return cls(tuple(items), kinds, tuple(derivations), reads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,22 +11,17 @@ import polars as pl
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from salience.data.blocks import Block
-from salience.data.plan import plan
-from salience.data.readers import Source, open_source
-from salience.data.scan import scan
-from salience.measures.counting import CountState
+from salience.data.plan import Plan, plan
+from salience.data.readers import Source, open_described, open_source
 from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
 from salience.tabular.candidates import Candidates
-from salience.tabular.engines import Engine, engine
+from salience.tabular.engines import engine
 from salience.tabular.heuristics import OUTRANK_NAMES, heuristic
 from salience.tabular.inputs import checked
 from salience.tabular.relations import relations
 from salience.tabular.scoring import NORMALIZATIONS, NULLS
-from salience.verify.fingerprints import from_sums
-
-_NO_CAP = 2**40
+from salience.tabular.tally import Tally, saved_ranker
 
 
 class StreamRanker(BaseEstimator):
@@ -123,8 +117,6 @@ class StreamRanker(BaseEstimator):
 
     Examples
     --------
-    >>> import polars as pl
-    >>> from salience.tabular import StreamRanker
     >>> frame = pl.DataFrame({"copy": [0, 1] * 500, "id": range(1000), "y": [0, 1] * 500})
     >>> ranker = StreamRanker("y").fit(frame)
     >>> ranker.ranking_
@@ -236,12 +228,10 @@ class StreamRanker(BaseEstimator):
         """
         started = time.perf_counter()
         source, labels = self._open(X, y)
-        self._begin(source, labels)
+        self._begin(source, self._planned(source, labels))
         how = {"client": client, "progress": progress, "threads": self.n_jobs}
-        if self.preset is None:
-            self._scan(source, self.states_, checkpoint=checkpoint, resume=resume, shards=shards, **how)
-        self._seen = len(source.shards())
-        self._finish(source, started, how)
+        self._tally.count(source, shards=shards, checkpoint=checkpoint, resume=resume, **how)
+        self._finish(source if shards is None else None, started, how)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -256,17 +246,8 @@ class StreamRanker(BaseEstimator):
         first_call = not hasattr(self, "plan_")
         source, labels = self._open(X, y, reset=first_call)
         if first_call:
-            self._begin(source, labels)
-        made = {name: d for d in self.candidates_.derivations for name in d.names}
-        for shard in source.shards():
-            first = 0
-            for batch in source.batches(shard, list(self.candidates_.reads), self.plan_.block_rows):
-                block = Block(batch, self.plan_, (self._seen, first), made)
-                for state in self.states_.values():
-                    for part in state.parts(block):
-                        part()
-                first += batch.num_rows
-            self._seen += 1
+            self._begin(source, self._planned(source, labels))
+        self._tally.add(source)
         self._finish(None, started, {})
         return self
 
@@ -279,25 +260,37 @@ class StreamRanker(BaseEstimator):
             When the plans differ.
         """
         check_is_fitted(self, "plan_")
-        if self.plan_.digest() != other.plan_.digest():
-            raise ValueError("rankers with different plans cannot be merged: fit both with the same plan")
-        for name, state in self.states_.items():
-            state.merge(other.states_[name])
+        self._tally.merge(other._tally)
         self._finish(None, time.perf_counter(), {})
         return self
 
+    def save_state(self, path: str | Path) -> None:
+        """Write what `fit` counted to one file, to be joined with those of other parts by `from_states`."""
+        check_is_fitted(self, "plan_")
+        self._tally.save(path, {name: v for name, v in self.get_params().items() if name != "reference"})
+
+    @classmethod
+    def from_states(cls, paths: Sequence[str | Path]) -> Self:
+        """The ranking of all rows, from files of `save_state` that together hold every shard once.
+
+        Raises
+        ------
+        ValueError
+            A shard is in two of the files or in none, or they belong to different plans.
+        """
+        started = time.perf_counter()
+        found, params = saved_ranker(paths[0])
+        ranker = cls(**params)
+        ranker._resolve()
+        source = open_described(found.source)
+        ranker._begin(source, found)
+        ranker._tally.join(paths)
+        ranker._finish(source, started, {"threads": ranker.n_jobs})
+        return ranker
+
     def _open(self, X: Any, y: Any, reset: bool = True) -> tuple[Source, list[str]]:
         """Check the parameters and open the data, the target among its columns."""
-        self._heuristic = heuristic(self.heuristic)
-        self._null = OUTRANK_NAMES[self.heuristic][1] if self.heuristic in OUTRANK_NAMES else self.null
-        for name, value, known in (
-            ("null", self.null, NULLS),
-            ("normalize", self.normalize, NORMALIZATIONS),
-            ("scope", self.scope, ("target", "all")),
-            ("preset", self.preset, (None, "outrank")),
-        ):
-            if value not in known:
-                raise ValueError(f"{name}={value!r} is unknown; known are {', '.join(map(repr, known))}")
+        self._resolve()
         if y is None:
             if self.label is None:
                 raise ValueError(
@@ -308,8 +301,21 @@ class StreamRanker(BaseEstimator):
         X, y = checked(self, X, y, reset)
         return open_source(X, label=y), ["label"]
 
-    def _begin(self, source: Source, labels: list[str]) -> None:
-        self.plan_ = plan(
+    def _resolve(self) -> None:
+        """Look up what the parameters name."""
+        self._heuristic = heuristic(self.heuristic)
+        self._null = OUTRANK_NAMES[self.heuristic][1] if self.heuristic in OUTRANK_NAMES else self.null
+        for name, value, known in (
+            ("null", self.null, NULLS),
+            ("normalize", self.normalize, NORMALIZATIONS),
+            ("scope", self.scope, ("target", "all")),
+            ("preset", self.preset, (None, "outrank")),
+        ):
+            if value not in known:
+                raise ValueError(f"{name}={value!r} is unknown; known are {', '.join(map(repr, known))}")
+
+    def _planned(self, source: Source, labels: list[str]) -> Plan:
+        return plan(
             source,
             labels,
             spec=self.spec,
@@ -321,10 +327,13 @@ class StreamRanker(BaseEstimator):
             seed=self.random_state,
             subsample=self.subsample,
         )
-        self._seen = 0
-        self.columns_ = [column.name for column in self.plan_.columns]
+
+    def _begin(self, source: Source, decided: Plan) -> None:
+        """What follows from the plan: the candidates and empty states."""
+        self.plan_ = decided
+        self.columns_ = [column.name for column in decided.columns]
         self.candidates_ = Candidates.of(
-            self.plan_,
+            decided,
             source,
             focus=self.focus,
             exclude=self.exclude,
@@ -332,25 +341,14 @@ class StreamRanker(BaseEstimator):
             transforms=self.transforms,
             subfeatures=self.subfeatures,
         )
-        self.states_: dict[str, Any] = {label: self._engine().state(self, label) for label in labels}
-
-    def _engine(self) -> Engine:
-        return engine(self._heuristic, self._null, self.preset)
-
-    def _scan(self, source: Source | None, states: dict[str, Any], **how: Any) -> None:
-        scan(
-            self.plan_,
-            states,
-            source=source,
-            derive=self.candidates_.derivations,
-            columns=self.candidates_.reads,
-            **how,
-        )
+        self._engine = engine(self._heuristic, self._null, self.preset)
+        states = {label.name: self._engine.state(self, label.name) for label in decided.labels}
+        self._tally = Tally(decided, self.candidates_, states)
 
     def _finish(self, source: Source | None, started: float, how: dict[str, Any]) -> None:
         """Turn the states into scores, and look at pairs where asked."""
         self.notes_ = [*(source.notes if source is not None else ()), *self.plan_.notes]
-        rows = {label: int(self.plan_.label(label).counts.sum()) for label in self.states_}
+        rows = {label.name: int(label.counts.sum()) for label in self.plan_.labels}
         short = [f"{label!r} has {n}" for label, n in rows.items() if n < self.min_rows]
         if short:
             raise ValueError(
@@ -358,9 +356,9 @@ class StreamRanker(BaseEstimator):
                 "lower min_rows or subsample, or give more data"
             )
         if self.exact and source is not None:
-            self._recount(source, how)
-        chosen = self._engine()
-        frames = {label: chosen.frame(self, label, state, source) for label, state in self.states_.items()}
+            self._tally.recount(source, **how)
+        states = self._tally.states
+        frames = {label: self._engine.frame(self, label, state, source) for label, state in states.items()}
         several = len(frames) > 1
         self.scores_ = Scores(
             frame=pl.concat(
@@ -380,7 +378,7 @@ class StreamRanker(BaseEstimator):
             method="outrank",
             params={name: value for name, value in self.get_params().items() if value is not None},
             seed=self.random_state,
-            data=self._fingerprints(),
+            data=self._tally.fingerprints(),
             rows=rows,
             unit=self._heuristic.unit if self.normalize == "none" else "share",
             interval=Interval("normal", 0.95),
@@ -388,25 +386,6 @@ class StreamRanker(BaseEstimator):
             warnings=tuple(self.notes_),
             seconds=time.perf_counter() - started,
         )
-
-    def _recount(self, source: Source, how: dict[str, Any]) -> None:
-        """Count the columns that were sampled by value once more, without a cap."""
-        for state in self.states_.values():
-            over = [item for item, table in getattr(state, "tables", {}).items() if table.halvings]
-            if over:
-                columns = tuple(replace(column, cap=_NO_CAP) for column in self.plan_.columns)
-                exact = CountState(
-                    over, state.label, replace(self.plan_, columns=columns), derived_cap=_NO_CAP
-                )
-                self._scan(source, {"exact": exact}, **how)
-                state.tables.update(exact.tables)
-
-    def _fingerprints(self) -> tuple[str, ...]:
-        """What `verify` compares: the sums of the identities that the tables kept anyway."""
-        tables = getattr(next(iter(self.states_.values())), "tables", {})
-        sums = {name: tables[name, "values"].checksum for name in self.columns_ if (name, "values") in tables}
-        rows = int(next(iter(tables.values())).label_counts.sum()) if tables else 0
-        return (from_sums(sums, rows),) if sums else ()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -8,17 +8,17 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from salience.data.hashing import combine, hash_value, identities
+from salience.data.hashing import combine, element_kind, hash_value, identities
+from salience.data.pilot import Values, decide_kind, value_counts
 from salience.verify.sample import Sample
 
-# No column of a frame can be called this: the target counts as itself, whatever the user calls it.
-TARGET = "\0target"
+# What a plan takes for missing unless told otherwise: a fingerprint must be that of a scan of the same rows.
+MISSING_TEXTS = ("", "{}")
 
 
 def fingerprint(X: Any, y: Any = None) -> str:
-    """The fingerprint of rows: equal for equal data, in whatever order, file format or kind of frame.
+    """The fingerprint of the columns of a table: equal for equal data, in whatever order, file format or frame.
 
     A wrapping sum of the 64-bit identities of the values of each column, combined with the name of the
     column. So neither the order of the rows nor that of the columns matters, 1 and 1.0 and "1" are one value,
@@ -30,12 +30,13 @@ def fingerprint(X: Any, y: Any = None) -> str:
     X : frame, array of shape (rows, columns), or Sample
         Unnamed columns of an array are called x0, x1, ...
     y : str or array-like of shape (rows,), optional
-        The target, or the name of its column in `X`.
+        The target, or the name of its column in `X`. It has no part in the fingerprint: the same columns with another
+        target are the same data to a ranking's chance patterns.
 
     Returns
     -------
     str
-        ``"<rows>x<columns>-<16 hexadecimal digits>"``; the target is no column.
+        ``"<rows>x<columns>-<16 hexadecimal digits>"``.
 
     Examples
     --------
@@ -48,20 +49,23 @@ def fingerprint(X: Any, y: Any = None) -> str:
     True
     """
     if isinstance(X, Sample):
-        frame, target = X.frame, X.target
+        frame = X.frame
     elif y is None:
-        frame, target = nw.from_native(_named(X), eager_only=True), None
+        frame = nw.from_native(_named(X), eager_only=True)
     else:
-        sample = Sample.of(X, y)
-        frame, target = sample.frame, sample.target
+        frame = Sample.of(X, y).frame
     sums = {name: column_sum(frame[name].to_arrow()) for name in frame.columns}
-    if target is not None:
-        sums[TARGET] = column_sum(_arrow(target))
     return from_sums(sums, len(frame))
 
 
-def column_sum(values: pa.Array | pa.ChunkedArray) -> int:
-    """The wrapping uint64 sum of the identities of the values; sums of parts add up modulo 2**64.
+def column_sum(values: pa.Array | pa.ChunkedArray, kind: str | None = None) -> int:
+    """The wrapping uint64 sum of the identities of the values; sums of parts of one kind add up modulo 2**64.
+
+    Parameters
+    ----------
+    values : pyarrow.Array or ChunkedArray
+    kind : {"text", "number", "time", "list"}, optional
+        What a plan takes the column for; found out when not given, as a plan does.
 
     Examples
     --------
@@ -69,22 +73,35 @@ def column_sum(values: pa.Array | pa.ChunkedArray) -> int:
     >>> whole == (column_sum(pa.array(["b", None])) + column_sum(pa.array(["a"]))) % 2**64
     True
     """
-    temporal = pa.types.is_temporal(values.type)
-    # "number" for all else: numbers that were read from CSV as text then equal those read from Parquet.
-    hashes, codes = identities(values, "time" if temporal else "number", ("",))
+    hashes, codes = identities(values, kind or planned_kind(values), MISSING_TEXTS)
     if codes is None:
         return int(np.add.reduce(hashes, dtype=np.uint64))
     times = np.bincount(codes, minlength=len(hashes)).astype(np.uint64)
     return int(np.add.reduce(hashes * times, dtype=np.uint64))
 
 
+def planned_kind(values: pa.Array | pa.ChunkedArray) -> str:
+    """What a plan takes a column for: a text column of numbers is one of numbers.
+
+    Examples
+    --------
+    >>> planned_kind(pa.array(["1", "2.5"])), planned_kind(pa.array(["1", "two"]))
+    ('number', 'text')
+    """
+    kind = element_kind(values.type.value_type if pa.types.is_dictionary(values.type) else values.type)
+    if kind != "text" or not len(values):
+        return kind
+    one = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
+    return decide_kind(Values(*value_counts(one)), "text", MISSING_TEXTS)
+
+
 def from_sums(sums: dict[str, int], rows: int) -> str:
-    """The fingerprint from the sums of the columns; the sum of the target stands under `TARGET`."""
+    """The fingerprint from the sums of the columns."""
     total = np.uint64(0)
     with np.errstate(over="ignore"):
         for name, value in sums.items():
             total += combine(hash_value(name, "text"), np.uint64(value))
-    return f"{rows}x{len(sums) - (TARGET in sums)}-{int(total):016x}"
+    return f"{rows}x{len(sums)}-{int(total):016x}"
 
 
 def refuse_same_data(made_from: Iterable[str], judged_on: Iterable[str]) -> None:
@@ -108,7 +125,3 @@ def refuse_same_data(made_from: Iterable[str], judged_on: Iterable[str]) -> None
 
 def _named(X: Any) -> Any:
     return Sample.of(X, np.zeros(len(X))).X if isinstance(X, np.ndarray) else X
-
-
-def _arrow(target: NDArray[Any]) -> pa.Array:
-    return pa.array(target.tolist() if target.dtype.kind in "OU" else target)

@@ -1,0 +1,122 @@
+"""What a ranking has counted: the plan, what is ranked, and one state per label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from salience.data.blocks import Block
+from salience.data.plan import Plan
+from salience.data.readers import Source
+from salience.data.scan import scan
+from salience.data.states import merge_states, read_extra, save_state
+from salience.measures.counting import CountState
+from salience.tabular.candidates import Candidates
+from salience.verify.fingerprints import from_sums
+
+_NO_CAP = 2**40
+
+
+@dataclass
+class Tally:
+    """Counts of the candidates of a plan against its labels.
+
+    Parameters
+    ----------
+    plan : Plan
+    candidates : Candidates
+    states : dict of str to State
+        By label; None for an engine that reads the rows itself.
+    part : str or None
+        Which part of the rows was counted, as for `scan`.
+    """
+
+    plan: Plan
+    candidates: Candidates
+    states: dict[str, Any]
+    part: str | None = None
+    _seen: int = 0  # shards of all sources so far: the first half of a block's id
+
+    def count(
+        self,
+        source: Source | None,
+        states: dict[str, Any] | None = None,
+        shards: str | None = None,
+        **how: Any,
+    ) -> None:
+        """Scan a source, or a part of it."""
+        wanted = {name: s for name, s in (states or self.states).items() if s is not None}
+        if wanted:
+            made, reads = self.candidates.derivations, self.candidates.reads
+            scan(self.plan, wanted, source=source, derive=made, columns=reads, shards=shards, **how)
+        self.part, self._seen = shards, len(self.plan.shards)
+
+    def add(self, source: Source) -> None:
+        """Count one more batch of rows, of the same columns."""
+        made = {name: derivation for derivation in self.candidates.derivations for name in derivation.names}
+        for shard in source.shards():
+            first = 0
+            for batch in source.batches(shard, list(self.candidates.reads), self.plan.block_rows):
+                block = Block(batch, self.plan, (self._seen, first), made)
+                for state in self.states.values():
+                    for part in state.parts(block):
+                        part()
+                first += batch.num_rows
+            self._seen += 1
+
+    def recount(self, source: Source, **how: Any) -> None:
+        """Count the columns that were sampled by value once more, without a cap."""
+        columns = tuple(replace(column, cap=_NO_CAP) for column in self.plan.columns)
+        uncapped = replace(self.plan, columns=columns)
+        for state in self.states.values():
+            over = [item for item, table in getattr(state, "tables", {}).items() if table.halvings]
+            if over:
+                exact = CountState(over, state.label, uncapped, derived_cap=_NO_CAP)
+                self.count(source, {"exact": exact}, **how)
+                state.tables.update(exact.tables)
+
+    def merge(self, other: Tally) -> None:
+        """Add the counts of other rows under the same plan.
+
+        Raises
+        ------
+        ValueError
+            When the plans differ.
+        """
+        if self.plan.digest() != other.plan.digest():
+            raise ValueError("rankers with different plans cannot be merged: fit both with the same plan")
+        for name, state in self.states.items():
+            state.merge(other.states[name])
+
+    def save(self, path: str | Path, params: dict[str, Any]) -> None:
+        """Write the counts, the plan and the parameters of the ranker to one file."""
+        extra = {"plan": self.plan.to_json(), "params": params}
+        save_state(path, self.states, self.plan, shards=self.part, extra=extra)
+
+    def join(self, paths: Sequence[str | Path]) -> None:
+        """Take up the counts of all parts."""
+        merge_states(paths, self.states, self.plan)
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """What `verify` compares: the sums of the identities that the tables keep anyway."""
+        tables = getattr(next(iter(self.states.values())), "tables", {})
+        names = [column.name for column in self.plan.columns]
+        sums = {name: tables[name, "values"].checksum for name in names if (name, "values") in tables}
+        rows = int(next(iter(tables.values())).label_counts.sum()) if tables else 0
+        return (from_sums(sums, rows),) if sums else ()
+
+
+def saved_ranker(path: str | Path) -> tuple[Plan, dict[str, Any]]:
+    """The plan and the parameters of the ranker that wrote a file of counts.
+
+    Raises
+    ------
+    ValueError
+        When no ranker wrote it.
+    """
+    extra = read_extra(path)
+    if not {"plan", "params"} <= extra.keys():
+        raise ValueError(f"{path} was not written by StreamRanker.save_state (salience rank --state)")
+    return Plan.from_json(extra["plan"]), extra["params"]
