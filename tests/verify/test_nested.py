@@ -12,7 +12,7 @@ QUICK = {"splits": 3, "planted": (), "under": ()}
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_good_method_holds_and_every_control_beside_it_fails(seed, table, good_method):
-    verdict = verify(good_method, table(n=600, d=20, seed=seed), seed=seed, **QUICK)
+    verdict = verify(good_method, table(n=600, d=20, good=5, seed=seed), seed=seed, **QUICK)
     assert verdict.overall == "holds", verdict
     for name in ("retention", "deletion"):
         assert verdict.named(name, "ranking").verdict == "holds"
@@ -20,26 +20,29 @@ def test_a_good_method_holds_and_every_control_beside_it_fails(seed, table, good
     assert not verdict.unconvincing
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_random_and_reversed_methods_fail(seed, table, good_method, worthless_method):
-    data = table(n=400, d=20, seed=seed)
-
-    def reversed_(frame, label):
-        return good_method(frame, label).replace(better="low")
-
-    for method in (worthless_method, reversed_):
-        verdict = verify(method, data, seed=seed, **QUICK)
-        assert verdict.overall == "fails"
-        assert {"retention", "deletion"} & {check.name for check in verdict.failed}
+def at_random(good_method, worthless_method):
+    return worthless_method
 
 
-def test_a_method_fitted_on_a_permuted_target_fails(table, good_method):
-    def blinded(frame, label, seed=0):
+def turned_round(good_method, worthless_method):
+    return lambda frame, label: good_method(frame, label).replace(better="low")
+
+
+def blinded(good_method, worthless_method):
+    def method(frame, label, seed=0):
         order = np.random.default_rng(seed + 1).permutation(frame.height)
         return good_method(frame.with_columns(frame[label].gather(order)), label)
 
-    verdict = verify(blinded, table(n=400, d=20), **QUICK)
-    assert verdict.named("retention", "ranking").verdict == "fails"
+    return method
+
+
+@pytest.mark.parametrize("kind", [at_random, turned_round, blinded])
+def test_worthless_methods_fail(kind, table, good_method, worthless_method):
+    verdict = verify(
+        kind(good_method, worthless_method), table(n=600, d=20, good=5), **(QUICK | {"splits": 5})
+    )
+    assert verdict.overall == "fails"
+    assert {"retention", "deletion"} <= {check.name for check in verdict.failed}, verdict
 
 
 def test_the_ranking_is_made_from_training_rows_only(table, good_method):
@@ -63,9 +66,9 @@ def test_the_ranking_is_made_from_training_rows_only(table, good_method):
 def test_selection_on_all_rows_would_have_passed_where_the_nested_form_does_not(good_method):
     """Pure noise, many columns: what is selected on the rows it is judged on looks good, and is not."""
     rng = np.random.default_rng(0)
-    X = pl.DataFrame(rng.normal(size=(80, 60)), schema=[f"c{i:02d}" for i in range(60)])
-    y = rng.integers(0, 2, 80)
-    assert verify(good_method, (X, y), **QUICK).overall != "holds"
+    X = pl.DataFrame(rng.normal(size=(60, 30)), schema=[f"c{i:02d}" for i in range(30)])
+    y = rng.integers(0, 2, 60)
+    assert verify(good_method, (X, y), fractions=(0.1,), **QUICK).overall != "holds"
 
 
 def test_every_question_has_a_row_and_every_row_a_reason(table, good_method):
@@ -80,7 +83,7 @@ def test_every_question_has_a_row_and_every_row_a_reason(table, good_method):
 
 
 def test_a_leaking_column_is_named(table, good_method):
-    X, y = table(n=300, d=8)
+    X, y = table(n=300, d=6)
     verdict = verify(good_method, (X.with_columns(paid=pl.Series(y * 2.0)), y), **QUICK)
     assert "leak" in [check.name for check in verdict.failed]
     assert "paid" in verdict.named("leak").why
@@ -100,17 +103,20 @@ class Correlation(BaseEstimator):
 
 @pytest.mark.parametrize("estimator", ["logistic", "lightgbm"])
 def test_estimators_and_pandas_frames_with_text_are_at_home(estimator, table):
-    X, y = table(n=400, d=10)
+    X, y = table(n=300, d=12)
     method = Correlation()
-    verdict = verify(method, (X.to_pandas(), y), estimator=estimator, **QUICK)
-    assert verdict.named("retention", "ranking").verdict == "holds"
+    verdict = verify(method, (X.to_pandas(), y), estimator=estimator, fractions=(0.25,), **QUICK)
+    assert verdict.named("retention", "ranking").statistic > 0
+    assert verdict.named("retention", "ranking").verdict != "fails"
+    assert verdict.named("retention", "random").verdict == "fails"
     assert not hasattr(method, "scores_")
 
 
 def test_text_columns_and_text_classes(table):
     rng = np.random.default_rng(0)
-    X = pl.DataFrame({f"t{i}": rng.choice(["a", "b", "c"], 500) for i in range(10)})
-    y = np.where((X["t3"] == "a").to_numpy() ^ (rng.random(500) < 0.1), "yes", "no")
+    X = pl.DataFrame({f"t{i}": rng.choice(["a", "b", "c"], 300) for i in range(12)})
+    truth = ((X["t3"] == "a") | (X["t5"] == "b")).to_numpy()
+    y = np.where(truth ^ (rng.random(300) < 0.1), "yes", "no")
 
     def purity(frame, label):
         names = [name for name in frame.columns if name != label]
@@ -119,14 +125,14 @@ def test_text_columns_and_text_classes(table):
             [frame.group_by(name).agg(positive.mean())[label].std() for name in names], names
         )
 
-    verdict = verify(purity, (X, y), estimator="logistic", fractions=(0.1, 0.2), splits=3)
+    verdict = verify(purity, (X, y), fractions=(0.17,), splits=2, planted=(), under=("relabel",))
     assert verdict.named("retention", "ranking").verdict == "holds"
     assert verdict.named("invariance: relabel").verdict == "holds"
 
 
 def test_numbers_as_target(table):
-    X, _ = table(n=400, d=10)
-    y = X["g0"].to_numpy() * 2 + X["g1"].to_numpy() + 0.1 * np.random.default_rng(0).normal(size=400)
+    X, _ = table(n=200, d=8)
+    y = X["g0"].to_numpy() * 2 + X["g1"].to_numpy() + 0.1 * np.random.default_rng(0).normal(size=200)
 
     def regression(frame, label):
         names = [name for name in frame.columns if name != label]
@@ -135,7 +141,9 @@ def test_numbers_as_target(table):
         )
 
     assert (
-        verify(regression, (X, y), estimator="lightgbm", **QUICK).named("retention", "ranking").verdict
+        verify(regression, (X, y), estimator="lightgbm", fractions=(0.25,), **QUICK)
+        .named("retention", "ranking")
+        .verdict
         == "holds"
     )
 
@@ -143,28 +151,31 @@ def test_numbers_as_target(table):
 def test_no_signal_is_not_run_and_says_so(good_method):
     rng = np.random.default_rng(1)
     X = pl.DataFrame(rng.normal(size=(150, 8)), schema=[f"c{i}" for i in range(8)])
-    verdict = verify(good_method, (X, rng.integers(0, 2, 150)), **QUICK)
+    verdict = verify(good_method, (X, rng.integers(0, 2, 150)), fractions=(0.25,), **QUICK)
     assert verdict.named("retention", "ranking").verdict == "not run"
     assert "not better than none" in verdict.named("retention", "ranking").why
     assert verdict.overall != "holds"
 
 
 def test_the_same_seed_gives_the_same_verdict(table, good_method):
-    data = table(n=200, d=8)
-    one, two = (verify(good_method, data, seed=4, **QUICK).to_frame() for _ in range(2))
+    data = table(n=100, d=8)
+    one, two = (verify(good_method, data, seed=4, fractions=(0.25,), **QUICK).to_frame() for _ in range(2))
     assert one.equals(two, null_equal=True)
 
 
 def test_thresholds_are_recorded_and_decide(table, good_method):
-    verdict = verify(good_method, table(n=200, d=8), thresholds={"retention": 5.0}, **QUICK)
+    verdict = verify(
+        good_method, table(n=200, d=8), thresholds={"retention": 5.0}, fractions=(0.25,), **QUICK
+    )
     assert verdict.named("retention", "ranking").verdict == "fails"
-    assert verdict.settings["thresholds"] == THRESHOLDS | {"controls: permuted target": 0.6, "retention": 5.0}
+    assert verdict.settings["thresholds"] == THRESHOLDS | {"retention": 5.0}
     assert verdict.settings["estimator"] == "logistic"
 
 
 def test_progress_is_told_to_its_end(table, good_method):
     told = []
-    verify(good_method, table(n=200, d=8), progress=lambda done, total: told.append((done, total)), **QUICK)
+    data = table(n=100, d=8)
+    verify(good_method, data, progress=lambda *at: told.append(at), fractions=(0.25,), **QUICK)
     assert [done for done, _ in told] == list(range(1, len(told) + 1))
     assert told[-1][0] == told[-1][1]
 

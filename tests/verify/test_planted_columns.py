@@ -45,9 +45,10 @@ def test_a_method_that_goes_by_position_is_found_out(table):
         names = [name for name in frame.columns if name != label]
         return Scores.from_values(-np.arange(len(names), dtype=float), names)
 
-    found = verdicts(position, table(d=40), k=10, n=8, kinds=["shuffled copy", "label copy"])
-    assert found["shuffled copy"] == "fails"
-    assert found["label copy"] != "holds"
+    kinds = ["shuffled copy", "label copy"]
+    found = [verdicts(position, table(n=60, d=40, seed=s), k=10, n=8, seed=s, kinds=kinds) for s in range(5)]
+    assert all("holds" not in one.values() for one in found)
+    assert [one["shuffled copy"] for one in found].count("fails") >= 4
 
 
 def test_a_method_that_punishes_redundancy_is_told_so(table, good_method):

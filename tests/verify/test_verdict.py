@@ -72,6 +72,10 @@ def test_a_control_that_holds_takes_the_power_from_its_check():
     assert "decides nothing" in repr(verdict)
 
 
+def test_the_reverse_of_a_ranking_that_fails_may_hold():
+    assert not report([made("fails"), made("holds", subject="reversed")]).unconvincing
+
+
 def test_failed_lists_the_checks_of_the_ranking_only():
     verdict = report([made("fails", "stability"), made("fails", subject="reversed")])
     assert [check.name for check in verdict.failed] == ["stability"]

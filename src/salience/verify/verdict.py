@@ -93,9 +93,16 @@ class Verdict:
 
     @property
     def unconvincing(self) -> tuple[Check, ...]:
-        """The controls that should have failed and did not: their check has no power on these data."""
+        """The controls that should have failed and did not: their check has no power on these data.
+
+        Where the ranking itself failed nothing has to be convincing: the reverse of a bad ranking may be
+        good.
+        """
+        failed = {check.name for check in self.failed}
         return tuple(
-            check for check in self.rows if check.is_control and check.verdict in ("holds", "undecided")
+            check
+            for check in self.rows
+            if check.is_control and check.verdict in ("holds", "undecided") and check.name not in failed
         )
 
     def named(self, name: str, subject: str | None = None) -> Check:
