@@ -147,6 +147,34 @@ def test_parts_counted_apart_and_merged_are_the_whole(call, clicks: Path) -> Non
     assert Run.open("runs/merged").scores.frame.equals(Run.open("runs/parts").scores.frame)
 
 
+def test_several_labels_have_a_table_and_a_sentence_each(call, clicks: Path) -> None:
+    result = call("rank", clicks, "-t", "click", "-t", "coin", "--exclude", "user,empty")
+    assert result.exit_code == 0, result.stderr
+    assert "for click" in result.stdout
+    assert "tells something about click" in result.stdout
+    assert "tells anything about coin" in result.stdout
+
+
+def test_rank_with_audit_keeps_the_findings(call, clicks: Path) -> None:
+    assert call("rank", clicks, "-t", "click", "--audit").exit_code == 0
+    assert "empty" in Run.open("runs/clicks").audit["column"].to_list()
+
+
+def test_transforms_and_rare_and_rows_show_tables(call, clicks: Path) -> None:
+    for command, word in (("transforms", "hour"), ("rare", "user"), ("rows", "entropy")):
+        result = call(command, clicks, "-t", "click")
+        assert result.exit_code == 0, result.stderr
+        assert word in result.stdout
+
+
+def test_evolve_grows_a_model_and_rank_can_start_from_it(call, clicks: Path) -> None:
+    result = call("evolve", clicks, "-t", "click", "--rounds", "2", "-o", "model.json")
+    assert result.exit_code == 0, result.stderr
+    assert any("ad" in feature for feature in json.loads(Path("model.json").read_text())["desc"]["features"])
+    result = call("rank", clicks, "-t", "click", "--heuristic", "surrogate-SGD", "--reference", "model.json")
+    assert result.exit_code == 0, result.stderr
+
+
 def test_generate_writes_what_it_says(call) -> None:
     result = call("generate", "needle", "-o", "a.parquet", "--rows", "500", "--set", "columns=60")
     assert result.exit_code == 0, result.stderr

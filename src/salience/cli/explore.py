@@ -91,6 +91,7 @@ def evolve(
     if json:
         show.as_json(show.records(grown.scores.frame))
     else:
-        show.ranking(grown.scores, len(grown.rounds) or 1)
+        found = grown.scores.frame.select(feature="column", saves="value", se="se", log_loss="log_loss")
+        show.frame(found, len(found), empty="Nothing saves log loss on rows held out.")
     added = f"{len(grown.rounds)} feature{'' if len(grown.rounds) == 1 else 's'} added"
     show.conclude_unless(json, f"{added}; {grown.stopped}" + (f". Model: {output}" if output else ""))

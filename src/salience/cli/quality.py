@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,9 @@ def audit(
     source: o.Source,
     target: Label = None,
     format: o.Format = None,
+    memory: o.Memory = "1GiB",
+    threads: o.Threads = 2,
+    seed: o.Seed = 0,
     top: o.Top = 50,
     json: o.Json = False,
 ) -> None:
@@ -25,7 +28,8 @@ def audit(
     from salience.tabular.audit import audit as look
 
     opened = open_table(source, format=format)
-    found = look(opened, label=target)
+    with show.progress("counting") as tell:
+        found = look(opened, label=target, memory=memory, n_jobs=threads, seed=seed, progress=tell)
     show.say(*(f"note: {note}" for note in opened.notes))
     if json:
         show.as_json(show.records(found))
@@ -118,13 +122,17 @@ def rows(
 
 
 def compare(
+    ctx: typer.Context,
     a: Annotated[str, typer.Argument(help="The data a model knows.")],
     b: Annotated[str, typer.Argument(help="The data it will see.")],
+    exclude: Annotated[list[str] | None, typer.Option(help="Without these columns (a,b or repeat).")] = None,
     format: o.Format = None,
+    memory: o.Memory = "1GiB",
+    threads: o.Threads = 2,
+    seed: o.Seed = 0,
     output: o.Output = Path("runs"),
     name: o.Name = None,
     force: o.Force = False,
-    ctx: typer.Context = None,  # type: ignore[assignment]  # filled in by typer
     top: o.Top = 25,
     json: o.Json = False,
     report: o.Report = True,
@@ -133,14 +141,20 @@ def compare(
     from salience.cli import show
     from salience.cli.rank import open_table
     from salience.report import render
+    from salience.report.words import headline, ranked
     from salience.runs import RunWriter
     from salience.tabular.drift import compare as drift
 
     first, second = open_table(a, format=format), open_table(b, format=format)
     folder = o.run_folder(output, name or f"{o.run_folder(output, None, a).name}-drift", a)
-    options = {**ctx.params, "source": f"{a} against {b}"}
+    # A column has drifted when it tells which of the two sources a row is from: that is the label here.
+    options = {**ctx.params, "source": f"{a} against {b}", "label": "which of the two a row is from"}
     with RunWriter(folder, "compare", options, force=force, argv=ctx.meta.get("argv")) as run:
-        scores = drift(first, second)
+        settings: dict[str, Any] = {"memory": memory, "n_jobs": threads, "seed": seed}
+        with show.progress("counting") as tell:
+            scores = drift(first, second, exclude=tuple(o.split_names(exclude)), progress=tell, **settings)
+        run.info["title"] = "What has drifted"
+        run.note(*scores.meta.warnings)
         run.write_scores("scores", scores)
         if report:
             run.write_text("report.html", render(run.view()))
@@ -148,7 +162,11 @@ def compare(
         show.as_json(show.records(scores.frame))
     else:
         show.ranking(scores, top)
-    show.say(f"{run.path}/")
+    show.say(*(f"note: {note}" for note in scores.meta.warnings), f"{run.path}/")
+    sentences = headline(ranked(scores)[0], options["label"])
+    show.conclude_unless(
+        json, " ".join(sentences[:-1])
+    )  # the last one is about verify, which has no place here
 
 
 def _known_value(given: str) -> tuple[str, str]:

@@ -14,6 +14,9 @@ from salience.cli import options as o
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import polars as pl
+
+    from salience.results import Scores
     from salience.runs import RunWriter
     from salience.tabular.ranking import StreamRanker
     from salience.verify.verdict import Verdict
@@ -65,6 +68,10 @@ def rank(
         ),
     ] = False,
     estimator: o.Estimator = "logistic",
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Look for odd columns too: one more pass.", rich_help_panel=o.MEASURE),
+    ] = False,
     order: Annotated[
         int, typer.Option(min=1, max=3, help="Columns combined: 1, 2 or 3.", rich_help_panel=o.WHAT)
     ] = 1,
@@ -178,7 +185,8 @@ def rank(
         with show.progress("counting") as tell:
             ranker.fit(opened, client=client, checkpoint=kept, resume=resume, progress=tell)
         verdict = judged(ranker, opened, target, estimator, seed) if verify else None
-        write_run(run, ranker, verdict, report)
+        odd = audited(opened, target, memory, threads, seed) if audit else None
+        write_run(run, ranker, verdict, report, odd)
     present(writer, ranker, target, verdict, top, json)
     if strict and verdict is not None and verdict.overall != "holds":
         from salience.cli.errors import VERDICT_FAILED
@@ -253,7 +261,22 @@ def judged(ranker: StreamRanker, source: Any, target: list[str], estimator: str,
         return verdict_on(ranker, source, target[0], kinds, progress=tell, **settings)
 
 
-def write_run(run: RunWriter, ranker: StreamRanker, verdict: Any, report: bool) -> None:
+def audited(source: Any, target: list[str], memory: str, threads: int, seed: int) -> pl.DataFrame:
+    """What is odd about the columns."""
+    from salience.cli import show
+    from salience.tabular.audit import audit
+
+    with show.progress("auditing") as tell:
+        return audit(source, target[0], memory=memory, n_jobs=threads, seed=seed, progress=tell)
+
+
+def write_run(
+    run: RunWriter,
+    ranker: StreamRanker,
+    verdict: Verdict | None,
+    report: bool,
+    odd: pl.DataFrame | None = None,
+) -> None:
     """Everything a ranker found, into the run folder."""
     run.write_json("plan", ranker.plan_.to_json())
     run.note(*ranker.notes_)
@@ -261,6 +284,8 @@ def write_run(run: RunWriter, ranker: StreamRanker, verdict: Any, report: bool) 
     for name in ("pairs", "redundancy", "order_3mr"):
         if (scores := getattr(ranker, f"{name}_", None)) is not None:
             run.write_scores(name, scores)
+    if odd is not None:
+        run.write_frame("audit", odd)
     if verdict is not None:
         run.write_text("verdict.json", verdict.to_json())
     if report:
@@ -274,30 +299,28 @@ def present(
 ) -> None:
     """Show what was found: table, checks, the places of the files, and what it comes to."""
     from salience.cli import show
-    from salience.report.words import headline
+    from salience.report.words import headline, ranked
 
     show.say(*(f"note: {note}" for note in ranker.notes_))
     if json:
         show.as_json(show.records(ranker.scores_.frame))
     else:
-        for scores in _by_label(ranker.scores_):
-            show.ranking(scores, top)
+        for label, scores in _by_label(ranker.scores_, target):
+            show.ranking(scores, top, title=f"for {label}" if len(target) > 1 else None)
         if verdict is not None:
             show.conclude("")
             show.verdict(verdict)
     files = sorted(p.name for p in run.path.iterdir() if p.is_file())
     show.say(f"{run.path}/ has {', '.join(files)}")
-    sentences = headline(next(iter(_by_label(ranker.scores_))).frame, target[0], verdict)
-    show.conclude_unless(json, " ".join(sentences))
+    for label, scores in _by_label(ranker.scores_, target):
+        judged_by = verdict if label == target[0] else None  # verify judges the first label
+        show.conclude_unless(json, " ".join(headline(ranked(scores)[0], label, judged_by)))
 
 
-def _by_label(scores: Any) -> Iterator[Any]:
+def _by_label(scores: Scores, target: list[str]) -> Iterator[tuple[str, Scores]]:
     """The ranking of each label on its own."""
-    if not scores.by:
-        yield scores
-        return
-    for where in scores.frame.select(scores.by).unique(maintain_order=True).to_dicts():
-        yield scores.where(**where)
+    for label in target:
+        yield label, scores.where(label=label) if scores.by else scores
 
 
 def _split_separator(given: str) -> tuple[str, str]:
@@ -352,7 +375,7 @@ def demo(
     from salience.runs import RunWriter
     from salience.tabular.ranking import StreamRanker
 
-    frame = load("adult").with_columns(row_id=pl.int_range(pl.len()))
+    frame = load("adult").with_columns(row_id=pl.format("r{}", pl.int_range(pl.len())))
     label = LABELS["adult"]
     source = open_source(frame, label=label)
     given = {"source": "the adult census of 1994, shipped with salience", "target": [label], "seed": seed}
@@ -361,5 +384,6 @@ def demo(
         with show.progress("counting") as tell:
             ranker.fit(source, progress=tell)
         verdict = judged(ranker, source, [label], "logistic", seed)
-        write_run(run, ranker, verdict, report=True)
+        odd = audited(source, [label], "1GiB", ranker.n_jobs, seed)
+        write_run(run, ranker, verdict, report=True, odd=odd)
     present(run, ranker, [label], verdict, top, json)

@@ -30,7 +30,8 @@ def verify(
     from salience.cli.errors import VERDICT_FAILED
     from salience.cli.judging import verdict_on
     from salience.cli.rank import open_table, ranker_from
-    from salience.report import headline, write_report
+    from salience.report import write_report
+    from salience.report.words import headline, ranked
     from salience.runs import Run, write_whole
 
     opened = Run.open(run)
@@ -53,7 +54,7 @@ def verify(
     else:
         show.verdict(verdict)
     show.say(f"{opened.path / 'verdict.json'}")
-    show.conclude_unless(json, headline(opened.scores.frame, given["target"][0], verdict)[-1])
+    show.conclude_unless(json, headline(ranked(opened.scores)[0], given["target"][0], verdict)[-1])
     if strict and verdict.overall != "holds":
         raise typer.Exit(VERDICT_FAILED)
 

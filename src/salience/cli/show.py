@@ -52,9 +52,9 @@ def conclude_unless(json: bool, *sentences: str) -> None:
 
 def ranking(scores: Scores, top: int, title: str | None = None) -> None:
     """Show the best rows of a ranking."""
-    from salience.report.words import PILES, number, read_ranking
+    from salience.report.words import PILES, number, ranked, read_ranking
 
-    frame, key = scores.frame[list(scores.order())], scores.keys[0]
+    frame, key = ranked(scores)
     reading = read_ranking(frame, key)
     has = {name for name in frame.columns if frame[name].null_count() < len(frame)}
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")

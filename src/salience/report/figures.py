@@ -70,7 +70,7 @@ def cardinality_scatter(
     Parameters
     ----------
     rows : sequence of dict
-        Of the ranking, best first, with ``mi``, ``null``, ``card``.
+        Of the ranking, best first, with ``raw``, ``null``, ``card``.
     reading : Reading
     key : str
     unit : str
@@ -80,30 +80,38 @@ def cardinality_scatter(
     Markup or None
         None when there are fewer than three columns to draw.
     """
-    drawn = [r for r in rows if _finite(r.get("mi")) and _finite(r.get("null")) and (r.get("card") or 0) >= 1]
+    drawn = [
+        r for r in rows if _finite(r.get("raw")) and _finite(r.get("null")) and (r.get("card") or 0) >= 1
+    ]
     drawn = drawn[:MOST_POINTS]
     if len(drawn) < 3:
         return None
-    positive = [v for r in drawn for v in (r["mi"], r["null"]) if v > 0]
+    positive = [v for r in drawn for v in (r["raw"], r["null"]) if v > 0]
     if not positive:
         return None
     floor = max(min(positive) / 1.5, max(positive) * 1e-7)
     x = Axis(0.9, max(r["card"] for r in drawn) * 1.5, 66, 880, log=True)
     y = Axis(floor, max(positive) * 1.6, 360, 14, log=True)
     picture = Drawing(900, 412, "score against number of distinct values, with the level of noise")
-    _frame(picture, x, y, "distinct values", f"mutual information, {unit}" if unit else "raw score")
+    _frame(
+        picture,
+        x,
+        y,
+        "distinct values",
+        f"score before correction, {unit}" if unit else "score before correction",
+    )
     for r in drawn:
         css = "control" if is_control(r) else PILES[reading.of[str(r[key])]].css
-        left, level, top = x(r["card"]), y(r["null"]), y(r["mi"])
+        left, level, top = x(r["card"]), y(r["null"]), y(r["raw"])
         picture.line(left, level, left, top, f"stem {css}")
         picture.line(left - 4, level, left + 4, level, "noise")
-    dots = [(x(r["card"]), y(r["mi"]), r) for r in drawn]
+    dots = [(x(r["card"]), y(r["raw"]), r) for r in drawn]
     taken = [(left - 4, top - 4, left + 4, top + 4) for left, top, _ in dots[:60]]  # no label over a dot
     for left, top, r in reversed(dots):
         pile = reading.of[str(r[key])]
         css = "control" if is_control(r) else PILES[pile].css
-        share = f"{number(r['mi'])}, of which noise {number(r['null'])}"
-        tip = f"{r[key]}: {share}; {r['card']:,} values; {PILES[pile].one}"
+        share = f"{number(r['raw'])}, of which noise {number(r['null'])}"
+        tip = f"{r[key]}: {share}; {number(r['card'])} values; {PILES[pile].one}"
         picture.dot(left, top, 4.2, f"dot {css}", tip)
     for left, top, r in _worth_a_label(dots, reading, key):
         text = shorten(str(r[key]), 26)
@@ -264,9 +272,9 @@ def curves(lines: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> Mark
     across = [v for line in usable for v in line["x"]]
     low, high = min(every), max(every)
     pad = 0.06 * ((high - low) or abs(high) or 1.0)
-    x = Axis(min(across), max(across), 66, 520)
-    y = Axis(low - pad, high + pad, 260, 14)
-    picture = Drawing(740, 312, f"{y_name} against {x_name}")
+    x = Axis(min(across), max(across), 58, 320)
+    y = Axis(low - pad, high + pad, 250, 14)
+    picture = Drawing(484, 300, f"{y_name} against {x_name}")
     _frame(picture, x, y, x_name, y_name)
     ends: list[tuple[float, str, str]] = []
     for number_, line in reversed(list(enumerate(usable))):
@@ -284,8 +292,8 @@ def curves(lines: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> Mark
     height = 22.0
     for number_, (_, name, css) in enumerate(reversed(ends)):  # a legend in the order the reader was told
         top = 24 + number_ * height
-        picture.line(546, top, 570, top, f"curve {css}")
-        picture.text(578, top + 4, shorten(name, 24), "label")
+        picture.line(334, top, 354, top, f"curve {css}")
+        picture.text(360, top + 4, shorten(name, 20), "label")
     return picture.done()
 
 

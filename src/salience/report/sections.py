@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from salience.report.figures import BAR_WIDTH, bar, cardinality_scatter, curves, heat_map, score_bar
 from salience.report.svg import Axis
-from salience.report.words import PILES, headline, is_control, number, read_ranking
+from salience.report.words import PILES, headline, is_control, number, ranked, read_ranking
 from salience.runs import Run
 
 __all__ = ["SECTIONS", "Section"]
@@ -33,15 +33,20 @@ def summary(run: Run) -> dict[str, Any] | None:
     scores = run.scores
     if scores is None:
         return None
-    frame, key = _ranked(scores)
+    frame, key = ranked(scores)
     reading = read_ranking(frame, key)
     label = label_of(run)
+    others = scores.frame.select(scores.by).unique(maintain_order=True).rows()[1:] if scores.by else []
     counts = [
         (len(names), PILES[pile].one if len(names) == 1 else PILES[pile].many, PILES[pile].css)
         for pile, names in reading.piles.items()
         if names
     ]
-    return {"sentences": headline(frame, label, run.verdict, key), "counts": counts, "label": label}
+    return {
+        "sentences": headline(frame, label, run.verdict, key),
+        "counts": counts,
+        "others": [", ".join(map(str, r)) for r in others],
+    }
 
 
 def ranking(run: Run) -> dict[str, Any] | None:
@@ -49,7 +54,7 @@ def ranking(run: Run) -> dict[str, Any] | None:
     scores = run.scores
     if scores is None:
         return None
-    frame, key = _ranked(scores)
+    frame, key = ranked(scores)
     reading = read_ranking(frame, key)
     rows = frame.head(MOST_ROWS).to_dicts()
     # The bars are scaled to the data's own columns: a planted copy of the label would flatten all the rest.
@@ -61,14 +66,17 @@ def ranking(run: Run) -> dict[str, Any] | None:
         row["css"], row["said"] = PILES[row["pile"]].css, PILES[row["pile"]].one
         row["place"] = None if row["pile"] == "control" else (place := place + 1)
         row["word"] = row.get("verdict") if row.get("verdict") in ("constant", "id") else None
-        row["bar"] = score_bar(row, axis, row["css"])
+        row["bar"] = score_bar(row if "raw" in row else {**row, "null": None}, axis, row["css"])
     has = {c for c in frame.columns if frame[c].null_count() < len(frame)}
+    if "raw" not in has:
+        has.discard("null")  # it is not on the scale of the score
     return {
         "rows": rows,
         "first": SHOWN_AT_FIRST,
         "hidden": max(0, len(rows) - SHOWN_AT_FIRST),
         "left_out": len(frame) - len(rows),
         "has": has,
+        "net": scores.meta.net_of_null is not False,
         "unit": scores.meta.unit or "",
         "interval": scores.meta.interval,
         "item": key,
@@ -78,9 +86,11 @@ def ranking(run: Run) -> dict[str, Any] | None:
 def cardinality(run: Run) -> dict[str, Any] | None:
     """Score against number of distinct values, the level of noise drawn in."""
     scores = run.scores
-    if scores is None or not {"mi", "null", "card"} <= set(scores.frame.columns):
+    if scores is None or "card" not in scores.frame.columns:
         return None
-    frame, key = _ranked(scores)
+    frame, key = ranked(scores)
+    if "raw" not in frame.columns:
+        return None
     picture = cardinality_scatter(frame.to_dicts(), read_ranking(frame, key), key, scores.meta.unit or "")
     return {"picture": picture} if picture else None
 
@@ -93,7 +103,7 @@ def redundancy(run: Run) -> dict[str, Any] | None:
     a, b = scores.keys
     rows = scores.frame.select(a, b, "value").rows()
     pairs = [(str(x), str(y), v) for x, y, v in rows if v is not None and v == v]
-    names = _ranked(run.scores)[0][run.scores.keys[0]].to_list() if run.scores is not None else []
+    names = ranked(run.scores)[0][run.scores.keys[0]].to_list() if run.scores is not None else []
     drawn = heat_map([str(n) for n in names], pairs)
     if drawn is None:
         return None
@@ -111,7 +121,7 @@ def order_3mr(run: Run) -> dict[str, Any] | None:
     scores = run.order_3mr
     if scores is None:
         return None
-    frame, key = _ranked(scores)
+    frame, key = ranked(scores)
     named = {"relevance", "redundancy", "relation"} & set(frame.columns)
     terms = [t for t in ("relevance", "redundancy", "relation") if t in named]
     axes = {t: _axis(frame[t].to_list(), 90) for t in terms}
@@ -167,7 +177,14 @@ def verification(run: Run) -> dict[str, Any] | None:
     own = [c for c in verdict if not c.is_control]
     foils = [c for c in verdict if c.is_control]
     return {"overall": verdict.overall, "own": own, "foils": foils, "css": css, "pictures": pictures,
-            "settings": _flat(verdict.settings)}  # fmt: skip
+            "settings": _flat({k: v for k, v in verdict.settings.items() if not isinstance(v, Mapping)})}  # fmt: skip
+
+
+CAPTIONS = {
+    "retention": "Retention: what a model keeps when only the best columns remain.",
+    "deletion": "Deletion: what it loses when they are the ones that go.",
+    "insertion": "Insertion: what it gains as they come in.",
+}
 
 
 def _curves_of(verdict: Any, name: str) -> tuple[str, Markup] | None:
@@ -200,7 +217,7 @@ def _curves_of(verdict: Any, name: str) -> tuple[str, Markup] | None:
         f"columns {verb}, best first",
         f"share of the full gain {'lost' if verb == 'deleted' else verb}",
     )
-    return (name, picture) if picture else None
+    return (CAPTIONS.get(name, name), picture) if picture else None
 
 
 def plan(run: Run) -> dict[str, Any] | None:
@@ -209,7 +226,18 @@ def plan(run: Run) -> dict[str, Any] | None:
     if not found:
         return None
     columns = [c for c in found.get("columns", []) if isinstance(c, Mapping)]
-    facts = {k: v for k, v in found.items() if isinstance(v, str | int | float) and k not in ("digest",)}
+    source = found.get("source") or {}
+    facts = {
+        "format": source.get("format"),
+        "rows": found.get("rows"),
+        "rows looked at to decide": found.get("pilot_rows"),
+        "every k-th row": found.get("subsample") if found.get("subsample", 1) > 1 else None,
+        "rows of a block": found.get("block_rows"),
+        "parts": len(found.get("shards") or ()) or None,
+        "memory": _bytes(found.get("memory")),
+        "stands for missing": ", ".join(repr(symbol) for symbol in found.get("missing") or ()),
+    }
+    facts = {name: value for name, value in facts.items() if value is not None}
     labels = [label for label in found.get("labels", []) if isinstance(label, Mapping)]
     return {"facts": facts, "columns": columns[:MOST_ROWS], "labels": labels, "of": len(columns)}
 
@@ -217,13 +245,12 @@ def plan(run: Run) -> dict[str, Any] | None:
 def repeat(run: Run) -> dict[str, Any] | None:
     """How to do it again and get the same."""
     meta = run.scores.meta if run.scores is not None else None
-    versions = {**run.versions, **(dict(meta.versions) if meta is not None else {})}
     return {
         "command_line": run.info.get("command_line") or f"salience {run.command}",
         "seed": run.seed if run.seed is not None else (meta.seed if meta is not None else None),
         "data": list(meta.data) if meta is not None else [],
         "rows": meta.rows if meta is not None else None,
-        "versions": versions,
+        "versions": run.versions,
         "options": _flat({k: v for k, v in run.options.items() if v not in (None, [], "", False)}),
         "seconds": run.seconds,
         "notes": list(run.notes)
@@ -246,18 +273,11 @@ SECTIONS = (
 
 
 def label_of(run: Run) -> str | None:
-    """The name of what was ranked for."""
+    """The name of what was ranked for; of several, the one the report is about."""
     target = run.options.get("target") or run.options.get("label")
     if isinstance(target, list):
-        return ", ".join(map(str, target))
+        target = target[0]
     return str(target) if target else None
-
-
-def _ranked(scores: Any) -> tuple[Any, str]:
-    """The frame of a ranking, best first, and the column that names the item; of contexts, the first."""
-    where = {name: scores.frame[name][0] for name in scores.by} if len(scores.frame) else {}
-    frame = scores.frame[list(scores.order(**where))] if len(scores.frame) else scores.frame
-    return frame, scores.keys[0]
 
 
 def _axis(values: Sequence[Any], width: float) -> Axis:
@@ -266,6 +286,13 @@ def _axis(values: Sequence[Any], width: float) -> Axis:
     # a single wild interval must not push the zero line into the middle of every bar
     low = max(low, -0.25 * high) if high > 0 else low
     return Axis(low, high if high > low else low + 1.0, 4, width - 8)
+
+
+def _bytes(value: Any) -> str | None:
+    """A number of bytes for reading; text stays as it is."""
+    if not isinstance(value, int):
+        return value if isinstance(value, str) else None
+    return f"{value / 2**30:.3g} GiB" if value >= 2**30 else f"{value / 2**20:.4g} MiB"
 
 
 def _known(value: Any) -> bool:

@@ -9,12 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
+from salience.results.ordering import null_level
+
 if TYPE_CHECKING:
+    from salience.results import Scores
     from salience.verify.verdict import Verdict
 
-__all__ = ["ALPHA", "PILES", "Pile", "Reading", "headline", "name_list", "number", "plural", "read_ranking"]
+__all__ = [
+    "ALPHA",
+    "PILES",
+    "Pile",
+    "Reading",
+    "headline",
+    "name_list",
+    "number",
+    "plural",
+    "ranked",
+    "read_ranking",
+]
 
 # The share of columns called important by mistake that we accept (Benjamini-Hochberg q).
 ALPHA = 0.05
@@ -75,18 +90,48 @@ class Reading:
         return len(self.of) - len(self.piles["control"])
 
 
+def ranked(scores: Scores) -> tuple[pl.DataFrame, str]:
+    """The rows of a ranking, best first (of several contexts, the first), and the column that names the item.
+
+    Parameters
+    ----------
+    scores : Scores
+
+    Returns
+    -------
+    frame : polars.DataFrame
+        With a column ``raw``, where it can be known: the score before its null is taken off.
+    key : str
+
+    Examples
+    --------
+    >>> from salience.results import Scores
+    >>> ranked(Scores.from_values([0.1, 0.3], ["age", "city"]))[0]["column"].to_list()
+    ['city', 'age']
+    """
+    frame = scores.frame
+    if len(frame):
+        where = {name: frame[name][0] for name in scores.by}
+        frame = frame[list(scores.order(**where))]
+    if {"value", "null"} <= set(frame.columns) and scores.meta.params.get("normalize") != "minmax":
+        level = null_level(frame, scores.meta.net_of_null)
+        net = level is None or not level[~np.isnan(level)].any()
+        frame = frame.with_columns(raw=pl.col("value") + pl.col("null") if net else pl.col("value"))
+    return frame, scores.keys[0]
+
+
 def read_ranking(frame: pl.DataFrame, key: str = "column", alpha: float = ALPHA) -> Reading:
     """Sort the rows of a ranking into piles.
 
     A column *matters* when it stands above its null at false discovery rate `alpha`; where the ranking has a
     ``verdict`` of its own, that is taken. It *only looks as if* when it does not, though someone who keeps as
-    many columns by raw mutual information would keep it: that is cardinality speaking.
+    many columns by the score before its null is taken off would keep it: that is cardinality speaking.
 
     Parameters
     ----------
     frame : polars.DataFrame
         ``scores.frame`` of a ranking, best first: the key and ``value``; where there are, ``q``, ``p``,
-        ``mi``, ``flag``, ``kind``, ``verdict``.
+        ``raw`` (of `ranked`; without it ``mi``), ``flag``, ``kind``, ``verdict``.
     key : str
         The column that names the item.
     alpha : float
@@ -106,8 +151,9 @@ def read_ranking(frame: pl.DataFrame, key: str = "column", alpha: float = ALPHA)
     rows = frame.to_dicts()
     tested = any(_is_number(row.get("q")) or _is_number(row.get("p")) for row in rows)
     of: dict[str, str] = {str(row[key]): _pile(row, tested, alpha) for row in rows}
-    judged = [row for row in rows if of[str(row[key])] in ("matters", "silent") and _is_number(row.get("mi"))]
-    best_by_raw = sorted(judged, key=lambda row: -row["mi"])[: sum(pile == "matters" for pile in of.values())]
+    raw = "raw" if "raw" in frame.columns else "mi"
+    judged = [row for row in rows if of[str(row[key])] in ("matters", "silent") and _is_number(row.get(raw))]
+    best_by_raw = sorted(judged, key=lambda row: -row[raw])[: sum(pile == "matters" for pile in of.values())]
     for row in best_by_raw:
         if of[str(row[key])] == "silent":
             of[str(row[key])] = "looks"
@@ -184,7 +230,7 @@ def headline(
         )
     if looks := reading.piles["looks"]:
         looks = sorted(looks, key=lambda name: -(cards.get(name) or 0))
-        named = [f"{n} ({cards[n]:,} distinct values)" if cards.get(n) else n for n in looks]
+        named = [f"{n} ({number(cards[n])} distinct values)" if cards.get(n) else n for n in looks]
         look = PILES["looks"].one if len(looks) == 1 else PILES["looks"].many
         sentences.append(
             f"{plural(len(looks), 'column')} {look}: {name_list(named)}; "
@@ -232,10 +278,11 @@ def _how_sure(verdict: Verdict | None) -> str:
         failed = [check.name for check in verdict.failed]
         fail = "fails" if len(failed) == 1 else "fail"
         return f"The ranking does not fully hold up: {name_list(failed)} {fail}; {count}."
-    if held == len(ran):
+    open_ = [check.name for check in ran if check.verdict == "undecided"]
+    if not open_:
         blunt = name_list([check.name for check in verdict.unconvincing])
         return f"Whether the ranking holds up is undecided: a worthless ranking passes as well ({blunt})."
-    return f"Whether the ranking holds up is undecided: {count}, the data cannot tell for the rest."
+    return f"Whether the ranking holds up is undecided: {count}; the data cannot tell for {name_list(open_)}."
 
 
 def _all_of(count: int) -> str:
