@@ -1,0 +1,76 @@
+"""Run the benchmarks, print one Markdown table and write ``benchmarks/results.md``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.harness import ERROR, Row, Settings, attempt, machine, markdown
+
+BENCHMARKS = {
+    "scale": "20 M rows x 50 columns: time, memory, cluster, kill and resume",
+    "outrank": "the package outrank 0.97.5, end to end and its kernel",
+    "sklearn": "mutual_info_classif",
+    "polars": "group_by(column, label).len() of polars, streaming",
+    "costs": "what the null adds; all pairs of 100 columns",
+}
+MODULES = {"outrank": "outrank_package", "sklearn": "scikit_learn", "polars": "polars_group_by"}
+RESULTS = Path(__file__).parent / "results.md"
+
+
+def main() -> int:
+    """Run what was asked for; 1 when a benchmark could not run. A verdict never fails the run."""
+    temporary = Path(tempfile.gettempdir())
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHMARKS)}; default: all")
+    parser.add_argument(
+        "--quick", action="store_true", help="a trial on a twentieth of the rows; writes no results.md"
+    )
+    parser.add_argument("--runs", type=int, default=5, help="paired runs of which the median is taken")
+    parser.add_argument("--rows", type=int, help="rows of the scale benchmark")
+    parser.add_argument(
+        "--data", type=Path, default=temporary / "salience-benchmark-data", help="kept between runs"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=temporary / "salience-peers", help="environments of peers"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args()
+    unknown = [name for name in given.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark named {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if given.runs < 1:
+        parser.error(f"--runs {given.runs}: at least one run is needed")
+    settings = Settings(given.quick, given.runs, given.rows, given.data, given.cache, given.threads)
+    head = machine()
+    rows: list[Row] = []
+    for name in given.names or BENCHMARKS:
+        started = time.perf_counter()
+        module = importlib.import_module(f"benchmarks.{MODULES.get(name, name)}")
+        for row in attempt(name, lambda module=module: module.benchmark(settings)):
+            rows.append(row)
+            print(" | ".join(row.cells()), file=sys.stderr, flush=True)
+        print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+    failed = any(row.equal == ERROR for row in rows)
+    table = markdown(rows)
+    print(f"{head}\n\n{table}")
+    whole = not (given.quick or given.rows or failed)
+    if whole and not given.names:
+        RESULTS.write_text(_page(head, table, settings))
+        print(f"\nwritten to {RESULTS}", file=sys.stderr)
+    return int(failed)
+
+
+def _page(head: str, table: str, settings: Settings) -> str:
+    return (
+        f"# Benchmarks\n\n`python -m benchmarks`, both sides in one run, results compared first, medians of {settings.runs} "
+        f"paired runs, {settings.threads} threads.\n\n{head}\n\n{table}\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
