@@ -85,7 +85,7 @@ def evolve(
 
     grown = grow(frame, target[0], reference=reference, progress=tell, **settings)
     if output is not None:
-        from salience.runs import write_whole
+        from salience.runs.disk import write_whole
 
         write_whole(output, lambda path: path.write_text(grown.reference.to_json(), encoding="utf-8"))
     if json:

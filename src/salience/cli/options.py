@@ -59,7 +59,7 @@ Estimator = Annotated[
 def load_options(ctx: typer.Context, file: Path | None) -> Path | None:
     """Callback of ``--options``: what the file says becomes the default, so the command line still wins."""
     if file is not None:
-        from salience.runs import read_options
+        from salience.runs.options import read_options
 
         names = [p.name for p in ctx.command.params if p.name not in ("options", "source")]
         given = read_options(file, [*names, *_aliases(ctx)])

@@ -142,7 +142,7 @@ def compare(
     from salience.cli.rank import open_table
     from salience.report import render
     from salience.report.words import headline, ranked
-    from salience.runs import RunWriter
+    from salience.runs.writer import RunWriter
     from salience.tabular.drift import compare as drift
 
     first, second = open_table(a, format=format), open_table(b, format=format)

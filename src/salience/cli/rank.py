@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from salience.results import Scores
-    from salience.runs import RunWriter
+    from salience.runs.writer import RunWriter
     from salience.tabular.ranking import StreamRanker
     from salience.verify.verdict import Verdict
 
@@ -161,7 +161,7 @@ def rank(
 ) -> None:
     """Rank columns by what they tell about a label above noise of their own cardinality."""
     from salience.cli import show
-    from salience.runs import RunWriter
+    from salience.runs.writer import RunWriter
 
     if not target:
         raise ValueError("rank needs a label; name the column to explain: --target COLUMN")
@@ -279,7 +279,7 @@ def write_run(
 ) -> None:
     """Everything a ranker found, into the run folder."""
     run.write_json("plan", ranker.plan_.to_json())
-    run.note(*ranker.notes_)
+    run.note(*dict.fromkeys(ranker.notes_))  # the source and the plan may say the same
     run.write_scores("scores", ranker.scores_)
     for name in ("pairs", "redundancy", "order_3mr"):
         if (scores := getattr(ranker, f"{name}_", None)) is not None:
@@ -301,7 +301,7 @@ def present(
     from salience.cli import show
     from salience.report.words import headline, ranked
 
-    show.say(*(f"note: {note}" for note in ranker.notes_))
+    show.say(*(f"note: {note}" for note in dict.fromkeys(ranker.notes_)))
     if json:
         show.as_json(show.records(ranker.scores_.frame))
     else:
@@ -341,7 +341,7 @@ def merge(
     report: o.Report = True,
 ) -> None:
     """Join counts of parts, made on any machines, into the ranking of all rows."""
-    from salience.runs import RunWriter
+    from salience.runs.writer import RunWriter
     from salience.tabular.ranking import StreamRanker
 
     for path in states:
@@ -372,7 +372,7 @@ def demo(
     from salience.cli import show
     from salience.data.datasets import LABELS, load
     from salience.data.readers import open_source
-    from salience.runs import RunWriter
+    from salience.runs.writer import RunWriter
     from salience.tabular.ranking import StreamRanker
 
     frame = load("adult").with_columns(row_id=pl.format("r{}", pl.int_range(pl.len())))

@@ -32,7 +32,8 @@ def verify(
     from salience.cli.rank import open_table, ranker_from
     from salience.report import write_report
     from salience.report.words import headline, ranked
-    from salience.runs import Run, write_whole
+    from salience.runs.disk import write_whole
+    from salience.runs.reader import Run
 
     opened = Run.open(run)
     if opened.command != "rank" or opened.scores is None:
@@ -68,7 +69,7 @@ def report(
     """Render the report of a run again."""
     from salience.cli import show
     from salience.report import write_report
-    from salience.runs import Run
+    from salience.runs.reader import Run
 
     show.conclude(str(write_report(Run.open(run), output)))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from salience.report.sections import SECTIONS, label_of
 from salience.report.words import number, plural
-from salience.runs import Run
+from salience.runs.reader import Run
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -73,7 +73,7 @@ def write_report(run: Run, path: str | os.PathLike[str] | None = None) -> Path:
     OSError
         When it cannot be written.
     """
-    from salience.runs import write_whole
+    from salience.runs.disk import write_whole
 
     text = render(run)
     return write_whole(

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from salience.report.figures import BAR_WIDTH, bar, cardinality_scatter, curves, heat_map, score_bar
 from salience.report.svg import Axis
 from salience.report.words import PILES, headline, is_control, number, ranked, read_ranking
-from salience.runs import Run
+from salience.runs.reader import Run
 
 __all__ = ["SECTIONS", "Section"]
 

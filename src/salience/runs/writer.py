@@ -1,18 +1,4 @@
-"""The run folder: everything one command found out, in one place that is either complete or not there.
-
-A run is written in ``NAME.partial``; every file in it is written beside, synced and renamed, and the folder
-itself takes its final name only at the end. So whoever sees ``NAME`` sees a whole run, after a power cut too.
-
-==================== =============================================================
-``run.json``         command, options, versions, seconds, status, notes
-``plan.json``        how the source was read: types, bins, label classes
-``scores.parquet``   the ranking; ``pairs``, ``redundancy``, ``order_3mr``, ``audit`` likewise
-``verdict.json``     does the ranking hold up
-``report.html``      the same for the eye
-``log.txt``          what happened, with the time of day
-``checkpoint/``      only while unfinished: what ``--resume`` takes up
-==================== =============================================================
-"""
+"""A run folder, being written: complete at the end, or not there at all."""
 
 from __future__ import annotations
 
@@ -22,30 +8,27 @@ import fcntl
 import json
 import os
 import platform
-import re
 import shlex
 import shutil
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from salience.runs.disk import jsonable, plain_errors, read_json_file, sync_folder, write_whole
+from salience.runs.reader import FORMAT, Run, partial_of
+
 if TYPE_CHECKING:
     import polars as pl
 
     from salience.results import Scores
-    from salience.verify.verdict import Verdict
 
-__all__ = ["Run", "RunWriter", "read_options", "versions", "write_whole"]
+__all__ = ["RunWriter", "versions"]
 
-FORMAT = 1
 VERSIONED = ("salience", "numpy", "scipy", "polars", "pyarrow", "numba", "scikit-learn")
 # All other options must be the same when an interrupted run is taken up: its halves answer one question.
 FREE_TO_CHANGE = frozenset(
@@ -108,7 +91,7 @@ class RunWriter:
             "salience_run": FORMAT,
             "command": command,
             "command_line": shlex.join(argv) if argv else None,
-            "options": _jsonable(dict(options)),
+            "options": jsonable(dict(options)),
             "versions": versions(),
             "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
             "started": None,
@@ -130,9 +113,9 @@ class RunWriter:
             )
         self._begin = time.monotonic()
         self.info["started"] = datetime.now(UTC).isoformat(timespec="seconds")
-        with _plain_errors(self.wanted):
+        with plain_errors(self.wanted):
             self.path = self._take_up() if self.resume else self._claim()
-            self.partial = _partial(self.path)
+            self.partial = partial_of(self.path)
             self._log = open(self.partial / "log.txt", "a", encoding="utf-8")
             self._lock()
         try:
@@ -169,7 +152,7 @@ class RunWriter:
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write ``NAME.json``; text is taken to be JSON already (``Plan.to_json()``)."""
-        text = value if isinstance(value, str) else json.dumps(_jsonable(value), indent=1, ensure_ascii=False)
+        text = value if isinstance(value, str) else json.dumps(jsonable(value), indent=1, ensure_ascii=False)
         return self.write_text(f"{name}.json", text)
 
     def write_text(self, filename: str, text: str) -> Path:
@@ -192,7 +175,7 @@ class RunWriter:
         return Run(self.partial, dict(self.info, seconds=time.monotonic() - self._begin, status="complete"))
 
     def _write(self, filename: str, write: Callable[[Path], Any]) -> Path:
-        with _plain_errors(self.partial / filename):
+        with plain_errors(self.partial / filename):
             return write_whole(self.partial / filename, write)
 
     def _write_info(self) -> None:
@@ -209,14 +192,14 @@ class RunWriter:
         while True:
             path = self.wanted if number == 1 else self.wanted.with_name(f"{self.wanted.name}-{number}")
             number += 1
-            if self.force and _partial(path).is_dir() and not _is_being_written(_partial(path)):
-                shutil.rmtree(_partial(path))
-            if (path.exists() and not self.force) or _partial(path).exists():
+            if self.force and partial_of(path).is_dir() and not _is_being_written(partial_of(path)):
+                shutil.rmtree(partial_of(path))
+            if (path.exists() and not self.force) or partial_of(path).exists():
                 continue
             if path.exists() and not (path / "run.json").is_file():
                 raise ValueError(f"--force replaces runs only, and {path} is not one; choose another --name")
             try:
-                _partial(path).mkdir()
+                partial_of(path).mkdir()
             except FileExistsError:
                 continue
             return path
@@ -225,7 +208,7 @@ class RunWriter:
         path = self.wanted
         if path.name.endswith(".partial"):
             path = path.with_name(path.name.removesuffix(".partial"))
-        partial = _partial(path)
+        partial = partial_of(path)
         if not partial.is_dir():
             done = f"{path} is complete" if path.exists() else f"{partial} is not there"
             others = sorted(p.name for p in path.parent.glob("*.partial")) if path.parent.is_dir() else []
@@ -239,7 +222,7 @@ class RunWriter:
             raise ValueError(
                 f"{partial} is being written by another process; wait for it or choose another --name"
             )
-        before = _read_json(partial / "run.json").get("options", {})
+        before = read_json_file(partial / "run.json").get("options", {})
         now = self.info["options"]
         changed = [k for k in sorted({*before, *now} - FREE_TO_CHANGE) if before.get(k) != now.get(k)]
         if changed:
@@ -259,12 +242,12 @@ class RunWriter:
         self._write_info()
         self.log(f"complete after {self.info['seconds']} s")
         shutil.rmtree(self.checkpoint, ignore_errors=True)
-        with _plain_errors(self.path):
+        with plain_errors(self.path):
             old = self.path.with_name(f".{self.path.name}.old")
             if self.path.exists():
                 self.path.rename(old)
             self.partial.rename(self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
             shutil.rmtree(old, ignore_errors=True)
         self._log.close()
 
@@ -293,157 +276,6 @@ class RunWriter:
                     folder.rmdir()
 
 
-class Run:
-    """A finished run, read back. Files are read when asked for; one that the run does not have is None.
-
-    Attributes
-    ----------
-    path : Path
-    info : dict
-        The content of ``run.json``.
-    command, options, versions, notes, seconds, seed
-        Parts of it, by name.
-    scores, pairs, redundancy, order_3mr : Scores or None
-    audit : polars.DataFrame or None
-    plan : dict or None
-    verdict : Verdict or None
-
-    Examples
-    --------
-    >>> Run.open("/nowhere")
-    Traceback (most recent call last):
-    ValueError: there is no run at /nowhere...
-    """
-
-    def __init__(self, path: Path, info: dict[str, Any]) -> None:
-        self.path, self.info = path, info
-
-    @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Run:
-        """Open a run folder (or any file inside one).
-
-        Raises
-        ------
-        ValueError
-            There is nothing there, it is not a run, it is unfinished, or a newer salience wrote it.
-        """
-        folder = Path(path)
-        if folder.is_file() and (folder.parent / "run.json").is_file():
-            folder = folder.parent
-        if _partial(folder).is_dir() and not folder.exists():
-            raise ValueError(f"{folder} is unfinished ({_partial(folder).name}); finish it with --resume")
-        if not folder.exists():
-            raise ValueError(f"there is no run at {folder}; runs here: {_runs_beside(folder) or 'none'}")
-        if folder.name.endswith(".partial"):
-            raise ValueError(f"{folder} is an unfinished run; finish it with --resume, or read its log.txt")
-        if not (folder / "run.json").is_file():
-            raise ValueError(
-                f"{folder} is not a run folder: it has no run.json (`salience rank` writes run folders)"
-            )
-        info = _read_json(folder / "run.json")
-        if "salience_run" not in info:
-            raise ValueError(f"{folder / 'run.json'} was not written by salience")
-        if info["salience_run"] > FORMAT:
-            wrote = info.get("versions", {}).get("salience", "?")
-            raise ValueError(f"{folder} was written by a newer salience ({wrote}); upgrade to read it")
-        return cls(folder, info)
-
-    def file(self, name: str) -> Path | None:
-        """The path of a file of the run, None when the run has no such file."""
-        path = self.path / name
-        return path if path.is_file() else None
-
-    def read_scores(self, name: str) -> Scores | None:
-        """Read ``NAME.parquet`` as `Scores`."""
-        from salience.results import Scores
-
-        path = self.file(f"{name}.parquet")
-        return None if path is None else Scores.load(path)
-
-    def read_frame(self, name: str) -> pl.DataFrame | None:
-        """Read ``NAME.parquet`` as a polars frame."""
-        import polars as pl
-
-        path = self.file(f"{name}.parquet")
-        return None if path is None else pl.read_parquet(path)
-
-    def read_json(self, name: str) -> dict[str, Any] | None:
-        """Read ``NAME.json``."""
-        path = self.file(f"{name}.json")
-        return None if path is None else _read_json(path)
-
-    scores = cached_property(lambda self: self.read_scores("scores"))
-    pairs = cached_property(lambda self: self.read_scores("pairs"))
-    redundancy = cached_property(lambda self: self.read_scores("redundancy"))
-    order_3mr = cached_property(lambda self: self.read_scores("order_3mr"))
-    audit = cached_property(lambda self: self.read_frame("audit"))
-    plan = cached_property(lambda self: self.read_json("plan"))
-
-    @cached_property
-    def verdict(self) -> Verdict | None:
-        """Does the ranking hold up: the checks of ``verdict.json``."""
-        from salience.verify.verdict import Verdict
-
-        path = self.file("verdict.json")
-        return None if path is None else Verdict.from_json(path)
-
-    command = property(lambda self: self.info.get("command"))
-    options = property(lambda self: self.info.get("options", {}))
-    versions = property(lambda self: self.info.get("versions", {}))
-    notes = property(lambda self: self.info.get("notes", []))
-    seconds = property(lambda self: self.info.get("seconds"))
-    seed = property(lambda self: self.options.get("seed"))
-
-    def __repr__(self) -> str:
-        return f"<Run {self.command} {self.path}>"
-
-
-def read_options(path: str | os.PathLike[str], allowed: Sequence[str]) -> dict[str, Any]:
-    """Read an options file (TOML): one line per option of the command, dashes or underscores.
-
-    Parameters
-    ----------
-    path : path-like
-    allowed : sequence of str
-        The option names of the command, with underscores.
-
-    Returns
-    -------
-    dict
-        Option name (underscores) to value.
-
-    Raises
-    ------
-    ValueError
-        No such file, not TOML, or an option the command does not have (near names are suggested).
-
-    Examples
-    --------
-    >>> import tempfile, pathlib
-    >>> file = pathlib.Path(tempfile.mkdtemp()) / "clicks.toml"
-    >>> _ = file.write_text('target = "click"\\nlabel-bins = 5\\n')
-    >>> read_options(file, ["target", "label_bins"])
-    {'target': 'click', 'label_bins': 5}
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        given = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"options file {path} is not TOML ({error}); write one `name = value` per line"
-        ) from None
-    except OSError as error:
-        raise ValueError(f"options file {path} cannot be read: {error.strerror}") from None
-    options = {name.replace("-", "_"): value for name, value in given.items()}
-    for name in options:
-        if name not in allowed:
-            near = get_close_matches(name, allowed, n=3) or sorted(allowed)
-            raise ValueError(
-                f"options file {path}: there is no option {name!r}; near names: {', '.join(near)}"
-            )
-    return options
-
-
 def versions() -> dict[str, str]:
     """The versions a result depends on: Python and the packages that compute.
 
@@ -466,10 +298,6 @@ def _own_version() -> str:
     return str(getattr(module, "__version__", "from source"))
 
 
-def _partial(path: Path) -> Path:
-    return path.with_name(f"{path.name}.partial")
-
-
 def _has_files(folder: Path) -> bool:
     return folder.is_dir() and any(p.is_file() and p.stat().st_size for p in folder.rglob("*"))
 
@@ -483,84 +311,3 @@ def _is_being_written(partial: Path) -> bool:
     except OSError as error:
         return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
     return False
-
-
-def _runs_beside(path: Path) -> str:
-    parent = path.parent
-    return ", ".join(sorted(p.parent.name for p in parent.glob("*/run.json"))) if parent.is_dir() else ""
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} is damaged: an object is expected, it holds a {type(value).__name__}")
-    return value
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
-    """Write beside, sync, rename, sync the folder: after a crash the file is the old, the new or absent."""
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        write(beside)
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-        _sync_folder(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _jsonable(value: Any) -> Any:
-    """Plain JSON: paths and enums as text, arrays as lists, NaN and infinities as null (JSON has none)."""
-    if isinstance(value, Mapping):
-        return {str(k): _jsonable(v) for k, v in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_jsonable(v) for v in value]
-    if isinstance(value, float):
-        return value if value - value == 0 else None
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if hasattr(value, "tolist"):
-        return _jsonable(value.tolist())
-    return str(value)
-
-
-class _plain_errors:
-    """Turn what the system says about a full or forbidden disk into what a person can do about it."""
-
-    SAY: Mapping[int, str] = {
-        errno.ENOSPC: "the disk is full; free some space or choose another folder with --output",
-        errno.EDQUOT: "your disk quota is used up; free some space or choose another folder with --output",
-        errno.EROFS: "that disk is read-only; choose another folder with --output",
-        errno.EACCES: "the folder may not be written; choose another one with --output",
-        errno.EPERM: "the folder may not be written; choose another one with --output",
-        errno.ENOTDIR: "a part of that path is a file, not a folder; choose another folder with --output",
-        errno.EEXIST: "a file of that name stands in the way; choose another folder with --output",
-        errno.ENAMETOOLONG: "that name is too long for the disk; choose a shorter --name",
-    }
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        # polars says what the system said only in the text of an exception of its own kind
-        told = re.search(r"os error (\d+)", str(error)) if isinstance(error, Exception) else None
-        if isinstance(error, OSError) or told:
-            number = getattr(error, "errno", None) or (int(told[1]) if told else 0)
-            said = self.SAY.get(number) or getattr(error, "strerror", None) or str(error)
-            raise OSError(number, f"cannot write {self.path}: {said}") from error
