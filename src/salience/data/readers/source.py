@@ -5,6 +5,7 @@ A source is a sequence of *members* (files, or one frame), each with a schema an
 rows asked for.
 """
 
+import abc
 import base64
 import difflib
 import os
@@ -80,7 +81,7 @@ class Source(Protocol):
 
 
 @dataclass
-class Member:
+class Member(abc.ABC):
     """One file (or frame) of a source. A format is a subclass with `open` and `read`.
 
     Parameters
@@ -111,11 +112,11 @@ class Member:
     @classmethod
     def open(cls, path: str, **options: Any) -> Self:
         """Look at a file: its schema, pieces and exact row count. Raises SourceError if it cannot be read."""
-        raise NotImplementedError
+        raise SourceError(f"{path} cannot be opened as a {cls.__name__}: it is made from data in memory")
 
+    @abc.abstractmethod
     def read(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Batches of at most about `rows` rows of one piece; `columns` are all in this member's schema."""
-        raise NotImplementedError
 
     @property
     def rows(self) -> int:
