@@ -56,10 +56,10 @@ def test_the_ranking_is_made_from_training_rows_only(table, good_method):
 
     verify(watched, (X, y), **QUICK)
     for split in range(3):
-        real, *permuted = seen[4 * split : 4 * split + 4]
+        real, *permuted = seen[6 * split : 6 * split + 6]
         assert set(permuted) == {real}
         assert len(real) == 60
-    held = [set(range(90)) - seen[4 * split] for split in range(3)]
+    held = [set(range(90)) - seen[6 * split] for split in range(3)]
     assert sorted(row for rows in held for row in rows) == list(range(90))
 
 
@@ -190,6 +190,17 @@ def test_scores_are_judged_on_a_bench_they_were_not_made_from(table, good_method
     assert verdict.overall == "holds", verdict
     assert verdict.named("agreement").verdict == "holds"
     assert "verify(method, data)" in verdict.named("controls").why
+
+
+def test_a_ranking_of_the_house_is_refused_on_its_own_data_and_judged_on_others(table):
+    from salience.tabular.ranking import rank
+
+    X, y = table(n=600, d=20, good=4)
+    frame = X.with_columns(y=pl.Series(y).cast(pl.String))
+    bench = columns("logistic", frame, "y", split=(np.arange(400), np.arange(400, 600)))
+    with pytest.raises(ValueError, match="made from the data"):
+        verify(rank(frame, "y"), bench)
+    assert verify(rank(frame[:400], "y"), bench).named("retention").verdict == "holds"
 
 
 def test_scores_are_refused_on_the_data_that_made_them(table, good_method):

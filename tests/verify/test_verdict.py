@@ -72,6 +72,14 @@ def test_a_control_that_holds_takes_the_power_from_its_check():
     assert "decides nothing" in repr(verdict)
 
 
+def test_an_undecided_control_will_do_below_the_ranking():
+    below = Check.judged(
+        "retention", statistic=0.4, lo=0.2, hi=0.55, threshold=0.5, why="why", subject="random"
+    )
+    assert not report([made("holds"), below]).unconvincing
+    assert report([made("undecided"), below]).unconvincing
+
+
 def test_the_reverse_of_a_ranking_that_fails_may_hold():
     assert not report([made("fails"), made("holds", subject="reversed")]).unconvincing
 

@@ -11,14 +11,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-import narwhals as nw
 import numpy as np
-import polars as pl
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from salience.parallel import pmap
 from salience.verify.estimators import named_estimator
+from salience.verify.filling import filled_columns
 from salience.verify.fingerprints import fingerprint
 from salience.verify.losses import prior_losses, row_losses
 from salience.verify.sample import Sample
@@ -221,7 +220,7 @@ def hold_columns(
         Units are rows, values as in `columns`; ``how`` is "hold".
     """
     sample = Sample.of(X, y)
-    filled = _filled(sample, fill, seed)
+    filled = filled_columns(sample, fill, seed)
 
     def evaluate(keep: Mask) -> Units:
         gone = [name for name, kept in zip(sample.items, keep, strict=True) if not kept]
@@ -401,42 +400,3 @@ def held_out(sample: Sample, test: float, seed: int) -> tuple[NDArray[np.intp], 
         np.arange(len(sample)), test_size=test, random_state=seed, stratify=strata
     )
     return np.sort(fit), np.sort(evaluate)
-
-
-def _filled(sample: Sample, fill: Any, seed: int) -> dict[str, Any]:
-    if isinstance(fill, Mapping):
-        missing = [name for name in sample.items if name not in fill]
-        if missing:
-            raise ValueError(f"fill names no value for {', '.join(missing[:5])}")
-        return {name: _constant(sample.frame[name], fill[name]) for name in sample.items}
-    if fill not in FILLS:
-        raise ValueError(
-            f"fill is {', '.join(map(repr, FILLS))} or a mapping of column to value, got {fill!r}"
-        )
-    rng = np.random.default_rng(seed)
-    return {name: FILLS[fill](sample.frame[name], rng) for name in sample.items}
-
-
-def _typical(column: nw.Series[Any], rng: np.random.Generator) -> Any:
-    """The middle number that is there (not the mean of two: whole numbers stay whole), or the most frequent
-    value."""
-    values = pl.Series(column.name, column.to_arrow()).drop_nulls().sort()
-    if not len(values):
-        return column
-    return _constant(
-        column, values[len(values) // 2] if values.dtype.is_numeric() else values.mode().sort()[0]
-    )
-
-
-def _shuffled(column: nw.Series[Any], rng: np.random.Generator) -> Any:
-    return nw.maybe_reset_index(column[rng.permutation(len(column))])
-
-
-def _constant(column: nw.Series[Any], value: Any) -> Any:
-    return nw.new_series(column.name, [value] * len(column), backend=column.implementation)
-
-
-FILLS: dict[str, Callable[[nw.Series[Any], np.random.Generator], Any]] = {
-    "typical": _typical,
-    "shuffle": _shuffled,
-}

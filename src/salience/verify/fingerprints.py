@@ -18,7 +18,8 @@ MISSING_TEXTS = ("", "{}")
 
 
 def fingerprint(X: Any, y: Any = None) -> str:
-    """The fingerprint of the columns of a table: equal for equal data, in whatever order, file format or frame.
+    """The fingerprint of the columns of a table: equal for equal data, in whatever order, file format or
+    frame.
 
     A wrapping sum of the 64-bit identities of the values of each column, combined with the name of the
     column. So neither the order of the rows nor that of the columns matters, 1 and 1.0 and "1" are one value,
@@ -30,8 +31,8 @@ def fingerprint(X: Any, y: Any = None) -> str:
     X : frame, array of shape (rows, columns), or Sample
         Unnamed columns of an array are called x0, x1, ...
     y : str or array-like of shape (rows,), optional
-        The target, or the name of its column in `X`. It has no part in the fingerprint: the same columns with another
-        target are the same data to a ranking's chance patterns.
+        The target, or the name of its column in `X`. It has no part in the fingerprint: the same columns with
+        another target are the same data to a ranking's chance patterns.
 
     Returns
     -------
@@ -116,10 +117,8 @@ def refuse_same_data(made_from: Iterable[str], judged_on: Iterable[str]) -> None
     if both:
         raise ValueError(
             f"the ranking was made from the data it is to be judged on (fingerprint {both[0]}): chance "
-            f"patterns that "
-            "put items on top would count in their favour. Judge it on rows it has not seen, or let verify "
-            "refit it "
-            "inside each split: verify(method, data)"
+            "patterns that put items on top would count in their favour. Judge it on rows it has not "
+            "seen, or let verify refit it inside each split: verify(method, data)"
         )
 
 

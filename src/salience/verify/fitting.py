@@ -50,7 +50,7 @@ def fit_scores(method: Any, sample: Sample, *, seed: int | None = None, workers:
         scores = method(sample.joined(), sample.label, **taken)
     else:
         raise TypeError(
-            f"a method is a callable (frame, label) -> Scores or an estimator with fit and scores_, got "
+            "a method is a callable (frame, label) -> Scores or an estimator with fit and scores_, got "
             f"{method!r}"
         )
     if not isinstance(scores, Scores):

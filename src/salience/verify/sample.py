@@ -157,7 +157,7 @@ def _frame(data: Any) -> nw.DataFrame[Any]:
         frame = nw.from_native(data, eager_only=True)
     except TypeError as error:
         raise TypeError(
-            f"columns come as a pandas, polars or pyarrow frame or a 2-d numpy array, got "
+            "columns come as a pandas, polars or pyarrow frame or a 2-d numpy array, got "
             f"{type(data).__name__}"
         ) from error
     names = [name for name in frame.columns if not isinstance(name, str)]

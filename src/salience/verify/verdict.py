@@ -93,16 +93,15 @@ class Verdict:
 
     @property
     def unconvincing(self) -> tuple[Check, ...]:
-        """The controls that should have failed and did not: their check has no power on these data.
+        """The controls that were not told apart from the ranking: their check has no power on these data.
 
-        Where the ranking itself failed nothing has to be convincing: the reverse of a bad ranking may be
-        good.
+        A control should fail; one that is undecided will do if its whole interval lies below that of the
+        ranking. Where the ranking itself failed nothing has to be convincing: the reverse of a bad ranking
+        may be good.
         """
-        failed = {check.name for check in self.failed}
+        own = {check.name: check for check in self.rows if not check.is_control}
         return tuple(
-            check
-            for check in self.rows
-            if check.is_control and check.verdict in ("holds", "undecided") and check.name not in failed
+            check for check in self.rows if check.is_control and not _told_apart(check, own.get(check.name))
         )
 
     def named(self, name: str, subject: str | None = None) -> Check:
@@ -134,8 +133,8 @@ class Verdict:
         if len(ways) > 1:
             raise ValueError(
                 f"the curves of {name!r} come from different kinds of bench ({', '.join(ways)}); numbers "
-                f"from "
-                "refitted and from held models do not belong in one curve: report them in two verdicts"
+                "from refitted and from held models do not belong in one curve: report them in two "
+                "verdicts"
             )
         frames = [c.curve.with_columns(subject=pl.lit(c.subject)) for c in checks if c.curve is not None]
         return pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
@@ -205,8 +204,18 @@ class Verdict:
             padded = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
             lines.append("  ".join([*padded, row[-1]]).rstrip())
         for check in self.unconvincing:
-            lines.append(f"! {check.name}: {check.subject} did not fail, so this check decides nothing here")
+            lines.append(
+                f"! {check.name}: {check.subject} is not told apart, so this check decides nothing here"
+            )
         return "\n".join(lines)
+
+
+def _told_apart(control: Check, own: Check | None) -> bool:
+    if control.verdict in ("fails", "not run") or (own is not None and own.verdict == "fails"):
+        return True
+    if control.verdict == "holds" or own is None:
+        return False
+    return control.hi < own.lo if control.better == "high" else control.lo > own.hi
 
 
 def _line(check: Check) -> tuple[str, ...]:

@@ -97,8 +97,7 @@ def fidelity(
         unit="correlation per instance",
         why=(
             f"over {subsets} subsets the removed attributions go with the change of the output at "
-            f"{own.mean():+.2f}; "
-            f"handed to the wrong items {wrong.mean():+.2f}"
+            f"{own.mean():+.2f}; handed to the wrong items {wrong.mean():+.2f}"
             + (f"; {still} instances never move" if still else "")
         ),
         how="hold",

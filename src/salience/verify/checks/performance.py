@@ -284,8 +284,7 @@ def ranked(scores: Scores, bench: Bench) -> Order:
     if tuple(scores.keys) != tuple(bench.keys):
         raise ValueError(
             f"the scores name their items by {scores.keys}, the bench by {tuple(bench.keys)}: roll the "
-            f"scores up "
-            "(scores.rollup) or build the bench with the same keys"
+            "scores up (scores.rollup) or build the bench with the same keys"
         )
     place = {item: position for position, item in enumerate(bench.items)}
     named = scores.items
