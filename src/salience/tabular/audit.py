@@ -29,6 +29,7 @@ _SEVERITY = {
     "leaking": "high",
     "constant": "medium",
     "duplicate": "medium",
+    "recoded": "medium",
     "id-like": "medium",
     "missing": "medium",
     "drifting": "medium",
@@ -65,7 +66,8 @@ def audit(
 
     Notes
     -----
-    Duplicates are columns whose values are equal row by row (by 64-bit identity). Drifting is a column whose distribution
+    Duplicates are columns whose values are equal row by row (by 64-bit identity); a recoded column says the same under other
+    names, one to one. Drifting is a column whose distribution
     differs between the quarters of the source beyond chance; a column that is a row number always does.
 
     Examples
@@ -89,8 +91,11 @@ def audit(
         rows += _leaks(states["label"].finalize(), found)
     for name in described(found):
         rows += _alone(name, tables[name, "values"])
-    rows += _copies(states["copies"].finalize(), {name for name, what, _ in rows if what == "constant"})
-    rows += _drifts(tables, found, {name for name, what, _ in rows if what in ("constant", "id-like")})
+    plain = {name for name, what, _ in rows if what in ("constant", "id-like")}
+    rows += _copies(
+        states["copies"].finalize(), {name for name, what, _ in rows if what == "constant"}, plain
+    )
+    rows += _drifts(tables, found, plain)
     order = list(_SEVERITY)
     rows.sort(key=lambda row: order.index(row[1]))
     return pl.DataFrame(
@@ -138,20 +143,31 @@ def _drifts(
             )
 
 
-def _copies(sums: Mapping[str, int], constant: set[str]) -> Iterable[tuple[str, str, str]]:
-    alike: dict[int, list[str]] = defaultdict(list)
-    for name, total in sums.items():
-        if name not in constant:
-            alike[total].append(name)
-    for first, *others in alike.values():
-        for name in others:
-            yield name, "duplicate", f"equal to {first!r} in every row"
+def _copies(
+    sums: Mapping[str, tuple[int, int]], constant: set[str], trivial: set[str]
+) -> Iterable[tuple[str, str, str]]:
+    """Columns with equal sums: of identities (duplicates), or of codes only (recoded; any two row ids would be)."""
+    said: set[str] = set()
+    for place, what, detail, skipped in (
+        (0, "duplicate", "equal to {!r} in every row", constant),
+        (1, "recoded", "says the same as {!r}, under other names", constant | trivial),
+    ):
+        alike: dict[int, list[str]] = defaultdict(list)
+        for name, total in sums.items():
+            if name not in skipped and name not in said:
+                alike[total[place]].append(name)
+        for first, *others in alike.values():
+            said.update(others)
+            for name in others:
+                yield name, what, detail.format(first)
 
 
 class CopyState:
-    """A state of the scan: per column a 64-bit sum over rows of the value's identity mixed with the row's number.
+    """A state of the scan: per column two 64-bit sums over rows, of the value's identity and of its code in the block,
+    each mixed with the row's number.
 
-    Two columns with the same sum are equal in every row (but for one chance in 2**64).
+    Two columns with the same first sum are equal in every row (but for one chance in 2**64). Codes are numbered as they
+    appear in the block, so columns with the same second sum go together one to one in every block.
 
     Parameters
     ----------
@@ -161,7 +177,7 @@ class CopyState:
 
     def __init__(self, names: Iterable[str], first_rows: Mapping[int, int]) -> None:
         self.names, self.first_rows = tuple(names), dict(first_rows)
-        self._sums = np.zeros(len(self.names), dtype=np.uint64)
+        self._sums = np.zeros((len(self.names), 2), dtype=np.uint64)
 
     def parts(self, block: Block) -> Iterable[Callable[[], None]]:
         """One piece per column."""
@@ -171,8 +187,12 @@ class CopyState:
             yield part
 
     def _add(self, block: Block, place: int, name: str) -> None:
-        first = self.first_rows[block.id[0]]
-        _add_mixed(block.column(name).row_hashes(), block.positions + first, self._sums[place : place + 1])
+        at = block.positions + self.first_rows[block.id[0]]
+        column = block.column(name)
+        codes = column.coded().codes
+        assert codes is not None
+        _add_mixed(column.row_hashes(), at, self._sums[place, :1])
+        _add_mixed(codes.astype(np.uint64), at, self._sums[place, 1:])
 
     def merge(self, other: Self) -> None:
         """Add the sums of other rows."""
@@ -184,15 +204,15 @@ class CopyState:
 
     def to_arrow(self) -> pa.Table:
         """The sums."""
-        return pa.table({"column": list(self.names), "sum": self._sums})
+        return pa.table({"values": self._sums[:, 0], "codes": self._sums[:, 1]})
 
     def load_arrow(self, table: pa.Table) -> None:
         """Replace the sums by those that `to_arrow` gave."""
-        self._sums = table["sum"].to_numpy().astype(np.uint64)
+        self._sums = np.stack([table[c].to_numpy() for c in ("values", "codes")], axis=1).astype(np.uint64)
 
-    def finalize(self) -> dict[str, int]:
-        """Sum of each column."""
-        return dict(zip(self.names, self._sums.tolist(), strict=True))
+    def finalize(self) -> dict[str, tuple[int, int]]:
+        """The two sums of each column."""
+        return {name: (int(a), int(b)) for name, (a, b) in zip(self.names, self._sums, strict=True)}
 
 
 @njit(nogil=True, cache=True)
