@@ -65,6 +65,12 @@ def test_nothing_found_is_said_as_such() -> None:
     ]
 
 
+def test_of_many_names_it_is_said_that_they_are_not_all() -> None:
+    ranking = frame(value=[0.1] * 5 + [0.0] * 5, mi=[0.1] * 5 + [0.6] * 5, q=[0.0] * 5 + [0.9] * 5)
+    assert headline(ranking, "y")[0].endswith("above all c0, c1 and c2.")
+    assert headline(ranking, "y")[1].startswith("5 columns only look as if: above all c5, c6 and c7;")
+
+
 def test_without_a_null_nothing_is_called_important() -> None:
     said = headline(frame(value=[0.2, 0.1]), "y")
     assert "nothing here says what is chance" in said[0]

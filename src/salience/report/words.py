@@ -249,20 +249,19 @@ def _what_matters(reading: Reading, label: str) -> str:
     if not reading.tested:
         order = [name for name, pile in reading.of.items() if pile == "untested"]
         return (
-            f"{plural(reading.real, 'column')} ranked for {label}, first {name_list(order)}. "
+            f"{plural(reading.real, 'column')} ranked for {label}, first {name_list(order[:3])}. "
             "There was no null to compare with, so nothing here says what is chance."
         )
     if not best:
         return f"None of {plural(reading.real, 'column')} tells anything about {label} that chance does not."
     tells = "tells" if len(best) == 1 else "tell"
-    most = f"{'above all ' if len(best) > 3 else ''}{name_list(best)}"
     what = f"something about {label} that chance does not"
     share = (
         f"All {len(best)} columns"
         if len(best) == reading.real > 1
         else f"{len(best)} of {plural(reading.real, 'column')}"
     )
-    return f"{share} {tells} {what}: {most}."
+    return f"{share} {tells} {what}: {name_list(best)}."
 
 
 def _how_sure(verdict: Verdict | None) -> str:
@@ -277,12 +276,12 @@ def _how_sure(verdict: Verdict | None) -> str:
     if verdict.overall == "fails":
         failed = [check.name for check in verdict.failed]
         fail = "fails" if len(failed) == 1 else "fail"
-        return f"The ranking does not fully hold up: {name_list(failed)} {fail}; {count}."
+        return f"The ranking does not fully hold up: {name_list(failed, len(failed))} {fail}; {count}."
     open_ = [check.name for check in ran if check.verdict == "undecided"]
     if not open_:
         blunt = name_list([check.name for check in verdict.unconvincing])
         return f"Whether the ranking holds up is undecided: a worthless ranking passes as well ({blunt})."
-    return f"Whether the ranking holds up is undecided: {count}; the data cannot tell for {name_list(open_)}."
+    return f"Whether the ranking holds up is undecided: {count}; the data cannot tell for {name_list(open_, len(open_))}."
 
 
 def _all_of(count: int) -> str:
@@ -290,19 +289,20 @@ def _all_of(count: int) -> str:
 
 
 def name_list(names: Sequence[str], most: int = 3) -> str:
-    """Write names out as a person would; of many, the first few.
+    """Write names out as a person would; of many the first few, said to be that.
 
     Examples
     --------
     >>> name_list(["a", "b", "c", "d", "e"])
-    'a, b and c'
+    'above all a, b and c'
     >>> name_list(["a", "b"])
     'a and b'
     """
     shown = [str(name).replace("\n", "\\n") for name in names[:most]]
     if len(shown) < 2:
         return "".join(shown)
-    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    some = "above all " if len(names) > most else ""
+    return f"{some}{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def plural(count: int, noun: str) -> str:
