@@ -1,0 +1,1 @@
+"""One script per paper: what it claims, what was expected here, what was measured, and whether it holds."""
