@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from salience.cli import data, explore, quality, rank, runs
+from salience.cli import data, explore, quality, rank, runs, selftest
 from salience.cli.errors import Commands
 
 app = typer.Typer(
@@ -30,12 +30,16 @@ app.command(rich_help_panel=RANKING)(explore.evolve)
 app.command(rich_help_panel=RANKING)(rank.demo)
 app.command(rich_help_panel=RUNS)(runs.verify)
 app.command(rich_help_panel=RUNS)(runs.report)
+app.command(rich_help_panel=RUNS)(runs.summary)
+app.command(rich_help_panel=RUNS)(runs.plot)
 app.command(rich_help_panel=RUNS)(runs.methods)
 app.command(rich_help_panel=DATA)(quality.audit)
+app.command(rich_help_panel=DATA)(quality.profile)
 app.command(rich_help_panel=DATA)(quality.rare)
 app.command(rich_help_panel=DATA)(quality.rows)
 app.command(rich_help_panel=DATA)(quality.compare)
 app.command(rich_help_panel=DATA)(data.generate)
+app.command(rich_help_panel=DATA)(selftest.selftest)
 
 
 @app.callback()

@@ -57,15 +57,13 @@ def rare(
     from salience.cli.rank import open_table
     from salience.data.plan import plan
     from salience.data.scan import scan
-    from salience.measures.counting import CountState
+    from salience.tabular.parts import Origin, OriginState
     from salience.tabular.rare import TextLookup, rare_values
 
-    if not target:
-        raise ValueError("rare values are counted over the rows that have a label; name it: --target COLUMN")
     known = [_known_value(one) for one in ignore or []]
-    opened = open_table(source, format=format, label=target)
-    planned = plan(opened, target[0], memory=memory, seed=seed)
-    counts = CountState([(column.name, "values") for column in planned.columns], target[0], planned)
+    opened = open_table(source, format=format)
+    planned = plan(opened, memory=memory, seed=seed)
+    counts = OriginState([(column.name, "values") for column in planned.columns], planned, Origin(0), 1)
     with show.progress("counting") as tell:
         scan(planned, {"counts": counts}, source=opened, threads=threads, progress=tell)
     tables = {name: table for (name, _), table in counts.finalize().items()}
@@ -87,6 +85,48 @@ def rare(
     show.frame(found.summary, top)
     show.conclude("")
     show.frame(scores.frame.select("column", "text", "value"), top, empty="No value is that rare.")
+
+
+def profile(
+    source: o.Source,
+    format: o.Format = None,
+    memory: o.Memory = "1GiB",
+    threads: o.Threads = 2,
+    seed: o.Seed = 0,
+    top: o.Top = 50,
+    json: o.Json = False,
+) -> None:
+    """What is in each column: distinct and commonest values, repetitions, sizes, numbers."""
+    from salience.cli import show
+    from salience.cli.rank import open_table
+    from salience.tabular.profile import profile as look
+
+    opened = open_table(source, format=format)
+    with show.progress("counting") as tell:
+        found = look(opened, memory=memory, n_jobs=threads, seed=seed, progress=tell)
+    show.say(*(f"note: {note}" for note in opened.notes))
+    if json:
+        show.as_json(show.records(found))
+        return
+    show.frame(found.select(PROFILE), top)
+    numbers = found.filter(found["mean"].is_not_null()).select("column", *NUMBERS)
+    if len(numbers):
+        show.conclude("")
+        show.frame(numbers, top)
+
+
+PROFILE = [
+    "column",
+    "kind",
+    "coverage",
+    "distinct",
+    "top_value",
+    "top_share",
+    "over_1",
+    "over_100",
+    "bytes_per_value",
+]
+NUMBERS = ["min", "q25", "q50", "q75", "max", "mean", "sd"]
 
 
 def rows(

@@ -74,6 +74,62 @@ def report(
     show.conclude(str(write_report(Run.open(run), output)))
 
 
+def summary(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    top: o.Top = 25,
+    json: o.Json = False,
+) -> None:
+    """Print the ranking of a run again."""
+    from salience.cli import show
+    from salience.runs import Run
+
+    opened = Run.open(run)
+    if opened.scores is None:
+        raise ValueError(f"{run} holds no ranking; runs of `salience rank`, `merge`, `demo` and `compare` do")
+    if json:
+        show.as_json(show.records(opened.scores.frame))
+        return
+    show.ranking(opened.scores, top)
+    if opened.verdict is not None:
+        show.verdict(opened.verdict)
+
+
+def plot(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    what: Annotated[
+        str, typer.Option("--what", help="ranking, cardinality, histogram or redundancy.")
+    ] = "ranking",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="PNG, SVG or PDF; default: WHAT.png in the run.")
+    ] = None,
+) -> None:
+    """Draw a picture of a run into a file."""
+    import matplotlib
+
+    from salience import plotting
+    from salience.cli import show
+    from salience.runs import Run
+
+    matplotlib.use("Agg")
+    opened = Run.open(run)
+    pictures = {
+        "ranking": (plotting.ranking, opened.scores),
+        "cardinality": (plotting.score_against_cardinality, opened.scores),
+        "histogram": (plotting.histogram, opened.scores),
+        "redundancy": (plotting.redundancy, opened.redundancy),
+    }
+    if what not in pictures:
+        raise ValueError(f"--what {what} is unknown; choose one of {', '.join(pictures)}")
+    draw, scores = pictures[what]
+    if scores is None:
+        raise ValueError(
+            f"{run} holds nothing to draw as {what!r}; rank with --redundancy for the redundancy"
+        )
+    path = output or opened.path / f"{what}.png"
+    draw(scores).get_figure(root=True).savefig(path, dpi=150, bbox_inches="tight")
+    show.conclude(str(path))
+
+
 def methods(
     json: o.Json = False,
     heuristics: Annotated[bool, typer.Option("--heuristics", help="The scores of `rank` instead.")] = False,

@@ -101,7 +101,9 @@ def redundancy(run: Run) -> dict[str, Any] | None:
     if scores is None or len(scores.keys) != 2:
         return None
     a, b = scores.keys
-    rows = scores.frame.select(a, b, "value").rows()
+    # as a share of what the two could have in common, where that is known: nats would show one near-copy only
+    measure = "similarity" if "similarity" in scores.frame.columns else "value"
+    rows = scores.frame.select(a, b, measure).rows()
     pairs = [(str(x), str(y), v) for x, y, v in rows if v is not None and v == v]
     names = ranked(run.scores)[0][run.scores.keys[0]].to_list() if run.scores is not None else []
     drawn = heat_map([str(n) for n in names], pairs)
@@ -113,7 +115,8 @@ def redundancy(run: Run) -> dict[str, Any] | None:
             strongest.setdefault(frozenset((x, y)), (x, y, value))
     top = list(strongest.values())[:8]
     axis = _axis([v for *_, v in top], 120)
-    return {"map": drawn, "top": [(x, y, v, bar(v, axis)) for x, y, v in top], "unit": scores.meta.unit or ""}
+    unit = "share in common" if measure == "similarity" else scores.meta.unit or ""
+    return {"map": drawn, "top": [(x, y, v, bar(v, axis)) for x, y, v in top], "unit": unit}
 
 
 def order_3mr(run: Run) -> dict[str, Any] | None:

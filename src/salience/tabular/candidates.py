@@ -70,6 +70,10 @@ class Candidates:
             if name not in known:
                 raise no_such_column(name, known, "focus" if name in focus else "exclude")
         chosen = [name for name in known if (not focus or name in focus) and name not in exclude]
+        if not chosen:
+            raise ValueError(
+                "no column is left to rank: the source has only the label, or focus/exclude leave nothing"
+            )
         kinds = {name: plan.column(name).kind for name in chosen}
         derivations: list[Derivation] = []
         if any(plan.column(name).vocabulary is not None for name in chosen):
@@ -85,10 +89,6 @@ class Candidates:
             derivations.append(_add(kinds, Transforms(plan, transforms, numbers, fitted), "transform"))
         if controls:
             derivations.append(_add(kinds, Controls(plan, columns=chosen), "control"))
-        if not kinds:
-            raise ValueError(
-                "no column is left to rank: the source has only the label, or focus/exclude leave nothing"
-            )
         edges = {name: plan.column(name).edges for name in chosen}
         for derivation in derivations:
             for name in derivation.names:

@@ -89,7 +89,7 @@ class Batches:
 
 
 class Package:
-    """``preset="outrank"``: the numbers of the package, from batches of strings, the label among the columns."""
+    """``preset="outrank"``: the numbers of the package, from batches of strings."""
 
     def state(self, ranker: StreamRanker, label: str) -> None:
         return None  # it reads the rows in their order itself
@@ -113,7 +113,10 @@ class Package:
         ).summary("minmax" if ranker.normalize == "minmax" else "none")
         ranker.notes_.extend(found.meta.warnings)
         spread = (pl.col("q90") - pl.col("q10")) / 2.563 / pl.col("n_batches").sqrt()
-        frame = found.frame.with_columns(se=pl.when(pl.col("n_batches") > 1).then(spread))
+        columns = found.frame.filter(
+            pl.col("column") != label
+        )  # the package lists the label among the columns
+        frame = columns.with_columns(se=pl.when(pl.col("n_batches") > 1).then(spread))
         return _ranked(frame, ranker, "value")
 
 

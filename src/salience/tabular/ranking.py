@@ -28,9 +28,8 @@ class StreamRanker(BaseEstimator):
     """Rank columns, and what can be made of them, against a label in one streaming pass.
 
     The score of a column is its mutual information with the label minus what a column with the same histogram and no
-    relation to the label would show (its *null*), so a row id scores 0 and noise of any cardinality scores about 0. Counts are
-    integers and mergeable: any order of the rows, any number of threads or workers gives the same bits. Columns with too many
-    values to count are sampled by value, which keeps the score nearly unbiased and says its error.
+    relation to the label would show (its *null*): noise of any cardinality scores about 0. Counts are integers and mergeable, so
+    any order of rows, threads or workers gives the same bits. Columns with too many values are sampled by value.
 
     Parameters
     ----------
@@ -347,7 +346,7 @@ class StreamRanker(BaseEstimator):
 
     def _finish(self, source: Source | None, started: float, how: dict[str, Any]) -> None:
         """Turn the states into scores, and look at pairs where asked."""
-        self.notes_ = [*(source.notes if source is not None else ()), *self.plan_.notes]
+        self.notes_ = list(self.plan_.notes)
         rows = {label.name: int(label.counts.sum()) for label in self.plan_.labels}
         short = [f"{label!r} has {n}" for label, n in rows.items() if n < self.min_rows]
         if short:

@@ -1,0 +1,155 @@
+"""What is in the columns of a source: values, repetitions, sizes and numbers, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from salience.data.blocks import Block
+from salience.data.hashing import hash_value
+from salience.data.plan import plan
+from salience.data.readers import open_source
+from salience.data.scan import scan
+from salience.measures.counting import Contingency
+from salience.measures.moments import Moments, MomentState
+from salience.tabular.expand import pilot_values
+from salience.tabular.parts import Origin, OriginState
+
+REPETITIONS = (1, 10, 100, 1_000, 10_000, 100_000)
+
+
+def profile(
+    source: Any,
+    *,
+    memory: str | int = "1GiB",
+    n_jobs: int = 2,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> pl.DataFrame:
+    """Describe every column.
+
+    Parameters
+    ----------
+    source : path, list of paths, or a table in memory
+    memory : str or int
+        What the process may use.
+    n_jobs, seed : int
+    progress : callable, optional
+        ``progress(rows done, rows in all)``.
+
+    Returns
+    -------
+    polars.DataFrame
+        One row per column: ``column, kind, rows, coverage, distinct, distinct_error`` (relative standard error; 0 where every
+        value was counted), ``top_value, top_share, over_1 ... over_100000`` (values that occur more often than that),
+        ``bytes_per_value`` (as read), ``min, max, mean, sd`` and ``q1, q25, q50, q75, q99`` (approximate) of numbers.
+
+    Examples
+    --------
+    >>> frame = profile({"a": ["x", "x", "y", None], "n": [1, 2, 3, 10]})
+    >>> frame.select("column", "coverage", "distinct", "top_value", "over_1", "mean").rows()
+    [('a', 0.75, 2.0, 'x', 1, None), ('n', 1.0, 4.0, '1', 0, 4.0)]
+    """
+    opened = open_source(source)
+    found = plan(opened, memory=memory, seed=seed)
+    names = [column.name for column in found.columns]
+    numeric = [column.name for column in found.columns if column.kind in ("number", "time")]
+    counts = OriginState([(name, "values") for name in names], found, Origin(0), 1)
+    moments, sizes = MomentState(numeric, found), SizeState(names)
+    states: dict[str, Any] = {"counts": counts, "moments": moments, "sizes": sizes}
+    scan(found, states, source=opened, progress=progress, threads=n_jobs)
+    tables, numbers, widths = counts.finalize(), moments.finalize(), sizes.finalize()
+    tops = pilot_values(opened, found, [c.name for c in found.columns if c.kind != "list"], most=1)
+    rows = []
+    for column in found.columns:
+        table = tables[column.name, "values"]
+        rows.append(
+            {
+                "column": column.name,
+                "kind": column.kind,
+                "rows": table.rows,
+                "coverage": table.coverage,
+                "distinct": min(table.distinct, float(table.rows)),
+                "distinct_error": table.distinct_error,
+                **_top(table, tops.get(column.name, ()), column.kind),
+                **repetitions(table),
+                "bytes_per_value": widths[column.name],
+                **_of_numbers(numbers.get(column.name)),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+def repetitions(table: Contingency) -> dict[str, int]:
+    """How many values occur more than 1, 10, ... 100,000 times (estimated where values were sampled).
+
+    Examples
+    --------
+    >>> repetitions(Contingency.from_codes([0] * 20 + [1, 2], [0] * 22))["over_10"]
+    1
+    """
+    there = table.keys != np.uint64(table.missing)
+    return {f"over_{n}": round(float(table.weight[there & (table.totals > n)].sum())) for n in REPETITIONS}
+
+
+def _top(table: Contingency, values: tuple[str, ...], kind: str) -> dict[str, Any]:
+    if not values:
+        return {"top_value": None, "top_share": None}
+    at = np.flatnonzero(table.keys == hash_value(values[0], kind))
+    share = float(table.totals[at[0]]) / table.rows if len(at) else None
+    return {"top_value": values[0], "top_share": share}
+
+
+def _of_numbers(moments: Moments | None) -> dict[str, float | None]:
+    names = {"q1": 0.01, "q25": 0.25, "q50": 0.5, "q75": 0.75, "q99": 0.99}
+    if moments is None or not moments.n:
+        return dict.fromkeys(("min", "max", "mean", "sd", *names))
+    exact = {"min": moments.minimum, "max": moments.maximum, "mean": moments.mean, "sd": moments.sd}
+    return {**exact, **{name: moments.quantiles.get(q) for name, q in names.items()}}
+
+
+class SizeState:
+    """A state of the scan: bytes of each column as it was read, and its rows.
+
+    Parameters
+    ----------
+    names : sequence of str
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        self._bytes = np.zeros((len(self.names), 2), dtype=np.int64)
+
+    def parts(self, block: Block) -> Iterable[Callable[[], None]]:
+        """One piece: it only looks at buffers."""
+        return [partial(self._add, block)]
+
+    def _add(self, block: Block) -> None:
+        for place, name in enumerate(self.names):
+            self._bytes[place] += (block.raw(name).nbytes, block.rows)
+
+    def merge(self, other: Self) -> None:
+        """Add the sizes of other rows."""
+        self._bytes += other._bytes
+
+    def empty(self) -> Self:
+        """A state of the same configuration without rows."""
+        return type(self)(self.names)
+
+    def to_arrow(self) -> pa.Table:
+        """The sums."""
+        return pa.table({"bytes": self._bytes[:, 0], "rows": self._bytes[:, 1]})
+
+    def load_arrow(self, table: pa.Table) -> None:
+        """Replace the sums by those that `to_arrow` gave."""
+        self._bytes = np.stack([table["bytes"].to_numpy(), table["rows"].to_numpy()], axis=1).copy()
+
+    def finalize(self) -> Mapping[str, float]:
+        """Bytes per value of each column."""
+        per = self._bytes[:, 0] / np.maximum(self._bytes[:, 1], 1)
+        return dict(zip(self.names, per.tolist(), strict=True))

@@ -1,0 +1,50 @@
+"""What a profile says of the columns."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from salience.tabular.profile import profile
+
+
+@pytest.fixture(scope="module")
+def found():
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "number": rng.normal(5, 2, 3000),
+            "text": ["often"] * 2000 + ["some"] * 500 + [None] * 400 + [f"r{i}" for i in range(100)],
+            "empty": pl.Series([None] * 3000, dtype=pl.String),
+        }
+    )
+    return profile(frame).rows_by_key("column", named=True, unique=True), frame
+
+
+def test_counts_are_exact_while_they_fit(found):
+    rows, frame = found
+    assert rows["text"]["distinct"] == 102
+    assert rows["text"]["distinct_error"] == 0
+    assert rows["text"]["coverage"] == pytest.approx(2600 / 3000)
+    assert (rows["text"]["over_1"], rows["text"]["over_100"], rows["text"]["over_1000"]) == (2, 2, 1)
+    assert (rows["text"]["top_value"], rows["text"]["top_share"]) == ("often", 2000 / 3000)
+
+
+def test_numbers_have_exact_moments_and_near_quantiles(found):
+    rows, frame = found
+    row, values = rows["number"], frame["number"]
+    assert (row["min"], row["max"]) == (values.min(), values.max())
+    assert row["mean"] == pytest.approx(values.mean())
+    assert row["sd"] == pytest.approx(values.std())
+    assert row["q50"] == pytest.approx(values.median(), abs=0.1)
+
+
+def test_an_empty_column_is_described_too(found):
+    rows, _ = found
+    assert (rows["empty"]["coverage"], rows["empty"]["distinct"], rows["empty"]["top_value"]) == (0, 0, None)
+
+
+def test_a_column_of_many_values_is_estimated_with_its_error():
+    rows = 300_000
+    row = profile({"id": [f"u{i % 200_000}" for i in range(rows)]}, memory="64MiB").row(0, named=True)
+    assert row["distinct_error"] > 0
+    assert abs(row["distinct"] / 200_000 - 1) < 4 * row["distinct_error"]
