@@ -22,6 +22,14 @@ bench: $(STAMP)
 reproduce: $(STAMP)
 	$(BIN)/python -m reproductions
 
+docs: $(STAMP) .venv/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo "open docs/_build/index.html"
+
+.venv/.installed-docs: $(STAMP) docs/constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -c docs/constraints.txt -e '.[docs]'
+	touch .venv/.installed-docs
+
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'

@@ -34,7 +34,8 @@ with pl.Config(tbl_rows=-1, float_precision=4):
 # The noise level grows with the number of distinct values. Only what stands above it counts.
 figure, axes = plt.subplots(figsize=(7.5, 4.2), layout="constrained")
 scores.plot("cardinality", ax=axes)
-if len(sys.argv) > 1:  # the picture of the documentation: python examples/rank_census.py docs/_static/census.png
+# The picture of the documentation: python examples/rank_census.py docs/_static/census.png
+if len(sys.argv) > 1:
     figure.savefig(sys.argv[1], dpi=90)
 
 # %%
