@@ -153,7 +153,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
         (["evolve", "no.csv", "-t", "y"], ["no.csv"]),
         (["rows", "no.csv"], ["no.csv"]),
         (["rare", "no.csv", "-t", "y"], ["no.csv"]),
-        (["rare", "no.csv"], ["--target"]),
+        (["rare", "no.csv"], ["no.csv"]),
     ],
     ids=lambda value: " ".join(value),
 )

@@ -104,13 +104,12 @@ def plot(
     ] = None,
 ) -> None:
     """Draw a picture of a run into a file."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
     from salience import plotting
     from salience.cli import show
     from salience.runs import Run
 
-    matplotlib.use("Agg")
     opened = Run.open(run)
     pictures = {
         "ranking": (plotting.ranking, opened.scores),
@@ -126,7 +125,9 @@ def plot(
             f"{run} holds nothing to draw as {what!r}; rank with --redundancy for the redundancy"
         )
     path = output or opened.path / f"{what}.png"
-    draw(scores).get_figure(root=True).savefig(path, dpi=150, bbox_inches="tight")
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    draw(scores, ax=figure.add_subplot())
+    figure.savefig(path, dpi=150, bbox_inches="tight")
     show.conclude(str(path))
 
 

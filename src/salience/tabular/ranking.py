@@ -25,7 +25,7 @@ from salience.tabular.tally import Tally, saved_ranker
 
 
 class StreamRanker(BaseEstimator):
-    """Rank columns, and what can be made of them, against a label in one streaming pass.
+    """Rank columns, and what can be made of them, against a label in one pass.
 
     The score of a column is its mutual information with the label minus what a column with the same histogram and no
     relation to the label would show (its *null*): noise of any cardinality scores about 0. Counts are integers and mergeable, so
@@ -38,8 +38,8 @@ class StreamRanker(BaseEstimator):
     heuristic : str, default="mi"
         Name of the score; ``salience methods --heuristics`` lists them. OutRank's names work too.
     null : {"analytic", "permute", "shift", "none"}, default="analytic"
-        "analytic": exact expected mutual information with both histograms fixed (Vinh, Epps, Bailey 2010); "permute": tables drawn
-        with the same margins; "shift": OutRank's shifted batches, which need exchangeable rows; "none": the raw score.
+        "analytic": exact expectation with both histograms fixed (Vinh, Epps, Bailey 2010); "permute": tables drawn with the same
+        margins; "shift": OutRank's shifted batches; "none": the raw score.
     normalize : {"none", "label_entropy", "ami", "minmax"}, default="none"
         Scale of the reported value.
     order : int, default=1
@@ -75,7 +75,7 @@ class StreamRanker(BaseEstimator):
     min_rows : int, default=2
         Fewest labelled rows a ranking is made from.
     missing : tuple of str, default=("", "{}")
-        Texts that stand for a missing value. Missing is a value of its own in every score.
+        Texts that stand for a missing value, which is a value of its own in every score.
     bins, label_bins : int
         Ordered bins of number columns (32) and of a numeric label (10).
     exact : bool, default=False
@@ -348,11 +348,9 @@ class StreamRanker(BaseEstimator):
         """Turn the states into scores, and look at pairs where asked."""
         self.notes_ = list(self.plan_.notes)
         rows = {label.name: int(label.counts.sum()) for label in self.plan_.labels}
-        short = [f"{label!r} has {n}" for label, n in rows.items() if n < self.min_rows]
-        if short:
+        if min(rows.values()) < self.min_rows:
             raise ValueError(
-                f"too few labelled rows (min_rows={self.min_rows}): {', '.join(short)}; "
-                "lower min_rows or subsample, or give more data"
+                f"too few labelled rows ({rows}) for min_rows={self.min_rows}: lower it or subsample, or give more data"
             )
         if self.exact and source is not None:
             self._tally.recount(source, **how)
