@@ -26,22 +26,26 @@ def log_loss(y: NDArray[np.int64], p: NDArray[np.float64]) -> float:
 
 
 def converged_loss(
-    train: Slots, y: NDArray, test: Slots, y_test: NDArray, bits: int, inverse_penalty: float
+    train: Slots, y: NDArray[np.int64], test: Slots, y_test: NDArray[np.int64], inverse_penalty: float
 ) -> float:
     """Held-out log loss of a penalised fit to convergence (scikit-learn); for few fits of many rows."""
-    model = LogisticRegression(C=inverse_penalty, max_iter=200, tol=1e-4)
-    model.fit(_one_hot(train, bits), y)
-    return log_loss(y_test, model.predict_proba(_one_hot(test, bits))[:, 1])
-
-
-def _one_hot(slots: Slots, bits: int) -> sparse.csr_matrix:
-    features, rows = slots.shape
-    indices = slots.T.ravel().astype(np.int32)
-    matrix = sparse.csr_matrix(
-        (np.ones(len(indices)), indices, np.arange(0, len(indices) + 1, features)), shape=(rows, 2**bits)
+    # A coordinate that no row to fit has keeps the weight 0: all of those share the last place.
+    known = np.unique(train)
+    model = LogisticRegression(C=inverse_penalty, max_iter=100, tol=1e-4)
+    model.fit(_one_hot(np.searchsorted(known, train), len(known) + 1), y)
+    place = np.searchsorted(known, test)
+    seen = known[np.minimum(place, len(known) - 1)] == test
+    return log_loss(
+        y_test, model.predict_proba(_one_hot(np.where(seen, place, len(known)), len(known) + 1))[:, 1]
     )
-    matrix.sum_duplicates()
-    return matrix
+
+
+def _one_hot(places: Slots, width: int) -> sparse.csr_matrix:
+    features, rows = places.shape
+    indices = places.T.ravel().astype(np.int32)
+    return sparse.csr_matrix(
+        (np.ones(len(indices)), indices, np.arange(0, len(indices) + 1, features)), shape=(rows, width)
+    )
 
 
 @njit(nogil=True, cache=True)

@@ -8,6 +8,7 @@ on the first k columns of each is judged on other rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -76,23 +77,18 @@ def _one(wanted: dict[str, Any], seed: int) -> tuple[dict[str, float], dict[str,
     }
     slots = {name: slots_of(x, i, wanted["hash_bits"]) for i, (name, x) in enumerate(codes.items())}
 
-    def loss(chosen: Sequence[str]) -> float:
-        all_rows = np.stack([slots[name] for name in chosen])
+    @cache
+    def loss(chosen: frozenset[str]) -> float:
+        all_rows = np.stack([slots[name] for name in sorted(chosen)])
         return converged_loss(
-            all_rows[:, :rows],
-            y[:rows],
-            all_rows[:, rows:],
-            y[rows:],
-            wanted["hash_bits"],
-            wanted["inverse_penalty"],
+            all_rows[:, :rows], y[:rows], all_rows[:, rows:], y[rows:], wanted["inverse_penalty"]
         )
 
     keep = wanted["keep"]
-    losses = {name: np.array([loss(order[:k]) for k in keep]) for name, order in orders.items()}
+    losses = {name: np.array([loss(frozenset(order[:k])) for k in keep]) for name, order in orders.items()}
     names = list(codes)
-    at_random = [
-        [loss(rng.permutation(names)[:k].tolist()) for k in keep] for _ in range(wanted["random_orders"])
-    ]
+    shuffled = [rng.permutation(names).tolist() for _ in range(wanted["random_orders"])]
+    at_random = [[loss(frozenset(order[:k])) for k in keep] for order in shuffled]
     return shares, losses | {"random": np.mean(at_random, axis=0)}
 
 
