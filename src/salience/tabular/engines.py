@@ -25,11 +25,10 @@ from salience.tabular.batches import BatchState
 from salience.tabular.heuristics import Heuristic
 from salience.tabular.outrank import outrank_batches
 from salience.tabular.scoring import score_columns
-from salience.tabular.surrogates import surrogate_scores
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block, Column
-    from salience.tabular.ranking import StreamRanker
+    from salience.tabular.stream import StreamRanking
 
 SAMPLE_ROWS = 20_000
 NUMBER_ROWS = 200_000
@@ -39,11 +38,11 @@ PACKAGE_MIN_ROWS = 1025  # a shorter last batch is dropped, as in the package
 class Engine(Protocol):
     """One way to rank in a pass."""
 
-    def state(self, ranker: StreamRanker, label: str) -> Any:
+    def state(self, ranker: StreamRanking, label: str) -> Any:
         """An empty state of the scan."""
         ...
 
-    def frame(self, ranker: StreamRanker, label: str, state: Any, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanking, label: str, state: Any, source: Any) -> pl.DataFrame:
         """One row per column, best first, with ``column, value, rank, ...``."""
         ...
 
@@ -51,10 +50,10 @@ class Engine(Protocol):
 class Counts:
     """Contingency tables over the whole stream."""
 
-    def state(self, ranker: StreamRanker, label: str) -> CountState:
+    def state(self, ranker: StreamRanking, label: str) -> CountState:
         return CountState(ranker.candidates_.items, label, ranker.plan_)
 
-    def frame(self, ranker: StreamRanker, label: str, state: CountState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanking, label: str, state: CountState, source: Any) -> pl.DataFrame:
         return score_columns(
             state.finalize(),
             ranker.candidates_.kinds,
@@ -69,7 +68,7 @@ class Counts:
 class Batches:
     """Scores of batches and their median, as in the OutRank paper."""
 
-    def state(self, ranker: StreamRanker, label: str) -> BatchState:
+    def state(self, ranker: StreamRanking, label: str) -> BatchState:
         return BatchState(
             [(name, "values") for name in ranker.candidates_.names],
             label,
@@ -81,7 +80,7 @@ class Batches:
             seed=ranker.random_state,
         )
 
-    def frame(self, ranker: StreamRanker, label: str, state: BatchState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanking, label: str, state: BatchState, source: Any) -> pl.DataFrame:
         found = state.finalize()
         ranker.notes_.extend(found.meta.warnings)
         frame = found.frame.with_columns(se=pl.col("sd") / pl.col("n_batches").sqrt())
@@ -91,10 +90,10 @@ class Batches:
 class Package:
     """``preset="outrank"``: the numbers of the package, from batches of strings."""
 
-    def state(self, ranker: StreamRanker, label: str) -> None:
+    def state(self, ranker: StreamRanking, label: str) -> None:
         return None  # it reads the rows in their order itself
 
-    def frame(self, ranker: StreamRanker, label: str, state: None, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanking, label: str, state: None, source: Any) -> pl.DataFrame:
         if source is None:
             raise ValueError(
                 'preset="outrank" needs the rows in order: use fit(), not partial_fit() or merge()'
@@ -123,10 +122,14 @@ class Package:
 class Sample:
     """A seeded sample of rows, on which a small model is trained for every column."""
 
-    def state(self, ranker: StreamRanker, label: str) -> SampleState:
+    def state(self, ranker: StreamRanking, label: str) -> SampleState:
         return SampleState(ranker.candidates_.names, label, SAMPLE_ROWS, ranker.random_state)
 
-    def frame(self, ranker: StreamRanker, label: str, state: SampleState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanking, label: str, state: SampleState, source: Any) -> pl.DataFrame:
+        from salience.tabular.surrogates import (
+            surrogate_scores,  # brings scikit-learn, which the others do not need
+        )
+
         columns, labels = state.finalize()
         found = surrogate_scores(
             columns,
@@ -141,10 +144,10 @@ class Sample:
 class Correlations:
     """Pearson's correlation from the moments of the whole stream."""
 
-    def state(self, ranker: StreamRanker, label: str) -> MomentState:
+    def state(self, ranker: StreamRanking, label: str) -> MomentState:
         return MomentState(_number_names(ranker), ranker.plan_, label, quantiles=False)
 
-    def frame(self, ranker: StreamRanker, label: str, state: MomentState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanking, label: str, state: MomentState, source: Any) -> pl.DataFrame:
         found = state.finalize()
         rows = [(name, m.pearson, int(m.class_counts.sum())) for name, m in found.items()]
         return _correlated(rows, ranker)
@@ -153,10 +156,10 @@ class Correlations:
 class NumberSample:
     """Statistics that need the order of the numbers, on a seeded sample of rows."""
 
-    def state(self, ranker: StreamRanker, label: str) -> SampleState:
+    def state(self, ranker: StreamRanking, label: str) -> SampleState:
         return SampleState(_number_names(ranker), label, NUMBER_ROWS, ranker.random_state, numbers=True)
 
-    def frame(self, ranker: StreamRanker, label: str, state: SampleState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: StreamRanking, label: str, state: SampleState, source: Any) -> pl.DataFrame:
         columns, labels = state.finalize()
         y = labels.astype(np.float64)
         if ranker._heuristic.name == "spearman":
@@ -204,7 +207,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 }
 
 
-def _ranked(frame: pl.DataFrame, ranker: StreamRanker, by: str) -> pl.DataFrame:
+def _ranked(frame: pl.DataFrame, ranker: StreamRanking, by: str) -> pl.DataFrame:
     """Order a frame whose null is not analytic, and judge z by the normal distribution."""
     half = float(ndtri(0.975))
     se = frame["se"].to_numpy() if "se" in frame.columns else np.full(len(frame), np.nan)
@@ -227,7 +230,7 @@ def _ranked(frame: pl.DataFrame, ranker: StreamRanker, by: str) -> pl.DataFrame:
     return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
 
 
-def _number_names(ranker: StreamRanker) -> list[str]:
+def _number_names(ranker: StreamRanking) -> list[str]:
     """Names of what has numbers, in order.
 
     Raises
@@ -246,7 +249,7 @@ def _number_names(ranker: StreamRanker) -> list[str]:
     return names
 
 
-def _correlated(rows: Sequence[tuple[str, float, int]], ranker: StreamRanker) -> pl.DataFrame:
+def _correlated(rows: Sequence[tuple[str, float, int]], ranker: StreamRanking) -> pl.DataFrame:
     """Rank correlations by size; the null is that of independent normal variables."""
     frame = pl.DataFrame(rows, schema={"column": pl.String, "value": pl.Float64, "n": pl.Int64}, orient="row")
     value, n = frame["value"].to_numpy(), np.maximum(frame["n"].to_numpy(), 4)
@@ -340,10 +343,9 @@ class SampleState:
         """Replace the rows by those that `to_arrow` gave."""
         self._keys = table["key"].to_numpy().astype(np.uint64)
         self._labels = table["label"].to_numpy().astype(np.int32)
-        columns = [table[f"c{i}"].to_numpy().astype(np.uint64) for i in range(len(self.names))]
-        self._values = (
-            np.stack(columns, axis=1) if columns else np.empty((len(self._keys), 0), dtype=np.uint64)
-        )
+        held = self._values.dtype
+        columns = [table[f"c{i}"].to_numpy().astype(held) for i in range(len(self.names))]
+        self._values = np.stack(columns, axis=1) if columns else np.empty((len(self._keys), 0), dtype=held)
 
     def finalize(self) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int32]]:
         """Codes of every column in the sample, and the classes."""
