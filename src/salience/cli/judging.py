@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-    from salience.tabular.ranking import StreamRanker
+    from salience.tabular.stream import StreamRanking
     from salience.verify.verdict import Verdict
 
 __all__ = ["VERIFY_ROWS", "read_planned", "read_sample", "verdict_on"]
@@ -18,7 +18,7 @@ SPREAD = 20  # the sample is drawn from this many times as many rows, spread ove
 
 
 def verdict_on(
-    ranker: StreamRanker,
+    ranker: StreamRanking,
     source: Any,
     target: str,
     kinds: Mapping[str, str],
@@ -33,7 +33,7 @@ def verdict_on(
 
     Parameters
     ----------
-    ranker : StreamRanker
+    ranker : StreamRanking
         Its parameters are used, not what it has learned.
     source : Source
     target : str
@@ -50,6 +50,7 @@ def verdict_on(
     -------
     Verdict
     """
+    from salience.tabular.ranking import StreamRanker
     from salience.verify import verify
 
     frame = read_sample(source, target, kinds, rows, seed)
@@ -67,7 +68,7 @@ def verdict_on(
     for name in ("focus", "exclude"):
         plain[name] = [column for column in known[name] if column in kept]
     settings = {"estimator": estimator, "seed": seed, "n_jobs": threads, "progress": progress}
-    return verify(type(ranker)(**{**known, **plain}), (frame, target), **settings)
+    return verify(StreamRanker(**{**known, **plain}), (frame, target), **settings)
 
 
 def read_sample(source: Any, target: str, kinds: Mapping[str, str], rows: int, seed: int) -> pl.DataFrame:

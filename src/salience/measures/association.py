@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from salience.measures.contingency import Contingency
 from salience.measures.information import (
@@ -195,6 +194,8 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
     1.0
     """
     a, b = _pairs(x, y)
+    from scipy.stats import rankdata  # a third of a second to import, for this one measure
+
     return pearson(rankdata(a), rankdata(b)) if len(a) else 0.0
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from datasketches import kll_doubles_sketch
 from numpy.typing import NDArray
 
 from salience.measures.exactsum import exact, ratio
@@ -146,9 +145,7 @@ class MomentState:
     def _clear(self) -> None:
         classes = self.n_classes
         self._sums = {name: _Sums(class_n=[0] * classes, class_x=[0] * classes) for name in self.columns}
-        self._sketches = {
-            name: kll_doubles_sketch(_SKETCH_SIZE) for name in self.columns if self.with_quantiles
-        }
+        self._sketches = {name: _sketch() for name in self.columns if self.with_quantiles}
 
     def parts(self, block: Any) -> Iterable[Callable[[], None]]:
         """Yield one piece of the update per column."""
@@ -249,7 +246,7 @@ class MomentState:
         for row in rows:
             self._sums[row["column"]].add(_unpacked(row["sums"]))
             if self.with_quantiles and row["sketch"] is not None:
-                self._sketches[row["column"]] = kll_doubles_sketch.deserialize(row["sketch"])
+                self._sketches[row["column"]] = _sketch().deserialize(row["sketch"])
 
     def finalize(self) -> dict[str, Moments]:
         """Return the moments of every column."""
@@ -300,6 +297,12 @@ class MomentState:
                 f"the states differ: columns {list(self.columns)[:5]} with label {self.label!r} here, "
                 f"{list(columns)[:5]} with label {label!r} there"
             )
+
+
+def _sketch() -> Any:
+    from datasketches import kll_doubles_sketch  # only where quantiles are wanted
+
+    return kll_doubles_sketch(_SKETCH_SIZE)
 
 
 def _centred(x: NDArray[np.float64]) -> tuple[int, NDArray[np.float64], int, float]:

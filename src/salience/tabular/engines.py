@@ -6,17 +6,14 @@ shifted null, or a sample of rows for the heuristics that train a small model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from salience.data.hashing import combine
 from salience.measures import association
 from salience.measures.counting import CountState
 from salience.measures.moments import MomentState
@@ -24,14 +21,15 @@ from salience.measures.resampling import q_values
 from salience.tabular.batches import BatchState
 from salience.tabular.heuristics import Heuristic
 from salience.tabular.outrank import outrank_batches
-from salience.tabular.scoring import score_columns
+from salience.tabular.rowsample import SampleState
+from salience.tabular.scoring import MINMAX_NOTE, NORMALIZATIONS, min_max, score_columns
 
 if TYPE_CHECKING:
-    from salience.data.blocks import Block, Column
     from salience.tabular.stream import StreamRanking
 
 SAMPLE_ROWS = 20_000
 NUMBER_ROWS = 200_000
+UNIVERSAL = ("none", "minmax")  # scales that need nothing but the values
 PACKAGE_MIN_ROWS = 1025  # a shorter last batch is dropped, as in the package
 
 
@@ -51,9 +49,12 @@ class Counts:
     """Contingency tables over the whole stream."""
 
     def state(self, ranker: StreamRanking, label: str) -> CountState:
+        _refuse_unread(ranker, reference=False, normalize=NORMALIZATIONS)
         return CountState(ranker.candidates_.items, label, ranker.plan_)
 
     def frame(self, ranker: StreamRanking, label: str, state: CountState, source: Any) -> pl.DataFrame:
+        if ranker.normalize == "minmax":
+            ranker.notes_.append(MINMAX_NOTE)
         return score_columns(
             state.finalize(),
             ranker.candidates_.kinds,
@@ -69,6 +70,7 @@ class Batches:
     """Scores of batches and their median, as in the OutRank paper."""
 
     def state(self, ranker: StreamRanking, label: str) -> BatchState:
+        _refuse_unread(ranker, reference=False)
         return BatchState(
             [(name, "values") for name in ranker.candidates_.names],
             label,
@@ -91,7 +93,8 @@ class Package:
     """``preset="outrank"``: the numbers of the package, from batches of strings."""
 
     def state(self, ranker: StreamRanking, label: str) -> None:
-        return None  # it reads the rows in their order itself
+        _refuse_unread(ranker, reference=False)
+        # it reads the rows in their order itself
 
     def frame(self, ranker: StreamRanking, label: str, state: None, source: Any) -> pl.DataFrame:
         if source is None:
@@ -109,21 +112,31 @@ class Package:
             seed=ranker.random_state,
             threads=ranker.n_jobs,
             min_rows=max(ranker.min_rows, PACKAGE_MIN_ROWS),
-        ).summary("minmax" if ranker.normalize == "minmax" else "none")
+        ).summary(ranker.normalize)  # min-max scaling with the label among the columns, as the package does
         ranker.notes_.extend(found.meta.warnings)
+        if ranker.candidates_.derivations or ranker.scope == "all":
+            ranker.notes_.append(
+                'preset="outrank" ranks the columns of the source and their combinations only: controls, transforms, '
+                'sub-features, tokens and scope="all" are left out'
+            )
         spread = (pl.col("q90") - pl.col("q10")) / 2.563 / pl.col("n_batches").sqrt()
         columns = found.frame.filter(
             pl.col("column") != label
         )  # the package lists the label among the columns
         frame = columns.with_columns(se=pl.when(pl.col("n_batches") > 1).then(spread))
-        return _ranked(frame, ranker, "value")
+        return _ranked(frame, ranker, "value", scaled=True)
 
 
 class Sample:
-    """A seeded sample of rows, on which a small model is trained for every column."""
+    """A seeded sample of rows, on which a small model is trained for every column.
+
+    A column that has bins takes part with them: one-hot, numbers that hardly repeat would be an id.
+    """
 
     def state(self, ranker: StreamRanking, label: str) -> SampleState:
-        return SampleState(ranker.candidates_.names, label, SAMPLE_ROWS, ranker.random_state)
+        _refuse_unread(ranker, reference=True)
+        views = dict(ranker.candidates_.items)  # the bins, where there are both
+        return SampleState(views, label, SAMPLE_ROWS, ranker.random_state, binned=_names_of(views, "bins"))
 
     def frame(self, ranker: StreamRanking, label: str, state: SampleState, source: Any) -> pl.DataFrame:
         from salience.tabular.surrogates import (
@@ -145,6 +158,7 @@ class Correlations:
     """Pearson's correlation from the moments of the whole stream."""
 
     def state(self, ranker: StreamRanking, label: str) -> MomentState:
+        _refuse_unread(ranker, reference=False, normalize=("none",))
         return MomentState(_number_names(ranker), ranker.plan_, label, quantiles=False)
 
     def frame(self, ranker: StreamRanking, label: str, state: MomentState, source: Any) -> pl.DataFrame:
@@ -157,6 +171,8 @@ class NumberSample:
     """Statistics that need the order of the numbers, on a seeded sample of rows."""
 
     def state(self, ranker: StreamRanking, label: str) -> SampleState:
+        signed = ranker._heuristic.better == "abs"
+        _refuse_unread(ranker, reference=False, normalize=("none",) if signed else UNIVERSAL)
         return SampleState(_number_names(ranker), label, NUMBER_ROWS, ranker.random_state, numbers=True)
 
     def frame(self, ranker: StreamRanking, label: str, state: SampleState, source: Any) -> pl.DataFrame:
@@ -188,9 +204,14 @@ def engine(heuristic: Heuristic, null: str, preset: str | None = None) -> Engine
     Raises
     ------
     ValueError
-        For the shift null of anything but mutual information.
+        For the shift null of anything but mutual information, and for a preset with another heuristic or null than its own.
     """
     if preset == "outrank":
+        if heuristic.name != "mi" or null not in ("analytic", "shift"):  # "analytic" is what is not given
+            raise ValueError(
+                f'preset="outrank" is the shifted mutual information of the package and knows no heuristic={heuristic.name!r} '
+                f"with null={null!r}; leave both at their defaults, or leave out preset"
+            )
         return Package()
     if null == "shift" and heuristic.name != "mi":
         raise ValueError(
@@ -207,7 +228,25 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 }
 
 
-def _ranked(frame: pl.DataFrame, ranker: StreamRanking, by: str) -> pl.DataFrame:
+def _refuse_unread(ranker: StreamRanking, *, reference: bool, normalize: Sequence[str] = UNIVERSAL) -> None:
+    """An option that the engine would not read is an error: a ranking must not look as if it had been heeded."""
+    if ranker.reference is not None and not reference:
+        raise ValueError(
+            f"reference= says what a model has, and heuristic={ranker.heuristic!r} does not ask: use a surrogate heuristic, "
+            'e.g. heuristic="surrogate-SGD"'
+        )
+    if ranker.normalize not in normalize:
+        raise ValueError(
+            f"normalize={ranker.normalize!r} is not defined for heuristic={ranker.heuristic!r} with null={ranker.null!r}"
+            f"{' and preset=' + repr(ranker.preset) if ranker.preset else ''}; use one of {', '.join(map(repr, normalize))}"
+        )
+
+
+def _names_of(views: dict[str, str], view: str) -> tuple[str, ...]:
+    return tuple(name for name, own in views.items() if own == view)
+
+
+def _ranked(frame: pl.DataFrame, ranker: StreamRanking, by: str, scaled: bool = False) -> pl.DataFrame:
     """Order a frame whose null is not analytic, and judge z by the normal distribution."""
     half = float(ndtri(0.975))
     se = frame["se"].to_numpy() if "se" in frame.columns else np.full(len(frame), np.nan)
@@ -226,6 +265,9 @@ def _ranked(frame: pl.DataFrame, ranker: StreamRanking, by: str) -> pl.DataFrame
         hi=pl.col(by) + half * pl.Series(se),
         verdict=pl.Series(np.where(np.isnan(q), "unjudged", np.where(q < 0.05, "signal", "noise"))),
     )
+    if ranker.normalize == "minmax" and not scaled:
+        ranker.notes_.append(MINMAX_NOTE)
+        frame = min_max(frame, net_of_null=ranker._heuristic.name.startswith("mi"))
     frame = frame.sort(by, descending=True, maintain_order=True)
     return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
 
@@ -275,82 +317,3 @@ def _correlated(rows: Sequence[tuple[str, float, int]], ranker: StreamRanking) -
 
 def _finite(x: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(np.isinf(x), np.nan, x)
-
-
-class SampleState:
-    """A state of the scan: the rows with the smallest keys, a seeded sample that no partition or order changes.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Columns to keep.
-    label : str
-    rows : int
-        Size of the sample.
-    seed : int
-    numbers : bool, default=False
-        Keep the numbers of the columns instead of the identities of their values.
-    """
-
-    def __init__(self, names: Iterable[str], label: str, rows: int, seed: int, numbers: bool = False) -> None:
-        self.names, self.label, self.rows, self.seed, self.numbers = tuple(names), label, rows, seed, numbers
-        self._keys = np.empty(0, dtype=np.uint64)
-        self._labels = np.empty(0, dtype=np.int32)
-        self._values = np.empty((0, len(self.names)), dtype=np.float64 if numbers else np.uint64)
-
-    def parts(self, block: Block) -> list[Callable[[], None]]:
-        """One piece: rows are kept or dropped as a whole."""
-        return [partial(self._add, block)]
-
-    def _add(self, block: Block) -> None:
-        labels = block.labels[self.label]
-        position = (np.uint64(block.id[0]) << np.uint64(40)) + block.positions.astype(np.uint64)
-        keys = combine(np.full(block.rows, self.seed + 1, dtype=np.uint64), position)
-        wanted = labels >= 0
-        if len(self._keys) >= self.rows:
-            wanted &= keys < self._keys[-1]
-        chosen = np.flatnonzero(wanted)
-        if len(chosen):
-            values = np.stack([self._of(block.column(name))[chosen] for name in self.names], axis=1)
-            self._take(keys[chosen], labels[chosen], values)
-
-    def _of(self, column: Column) -> NDArray[Any]:
-        if not self.numbers:
-            return column.row_hashes()
-        return np.full(column.rows, np.nan) if column.numeric is None else column.numeric
-
-    def _take(self, keys: NDArray[np.uint64], labels: NDArray[np.int32], values: NDArray[Any]) -> None:
-        keys = np.concatenate([self._keys, keys])
-        order = np.argsort(keys, kind="stable")[: self.rows]
-        self._keys = keys[order]
-        self._labels = np.concatenate([self._labels, labels])[order]
-        self._values = np.concatenate([self._values, values])[order]
-
-    def merge(self, other: Self) -> None:
-        """Keep the smallest keys of both."""
-        self._take(other._keys, other._labels, other._values)
-
-    def empty(self) -> Self:
-        """A state of the same configuration without rows."""
-        return type(self)(self.names, self.label, self.rows, self.seed, self.numbers)
-
-    def to_arrow(self) -> pa.Table:
-        """The rows kept."""
-        values = {f"c{i}": self._values[:, i] for i in range(len(self.names))}
-        return pa.table({"key": self._keys, "label": self._labels, **values})
-
-    def load_arrow(self, table: pa.Table) -> None:
-        """Replace the rows by those that `to_arrow` gave."""
-        self._keys = table["key"].to_numpy().astype(np.uint64)
-        self._labels = table["label"].to_numpy().astype(np.int32)
-        held = self._values.dtype
-        columns = [table[f"c{i}"].to_numpy().astype(held) for i in range(len(self.names))]
-        self._values = np.stack(columns, axis=1) if columns else np.empty((len(self._keys), 0), dtype=held)
-
-    def finalize(self) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int32]]:
-        """Codes of every column in the sample, and the classes."""
-        columns = {
-            name: np.unique(self._values[:, i], return_inverse=True)[1].astype(np.int64)
-            for i, name in enumerate(self.names)
-        }
-        return columns, self._labels

@@ -10,17 +10,17 @@ from salience.tabular.redundancy import rank_3mr
 from salience.tabular.similarity import pairwise_redundancy
 
 if TYPE_CHECKING:
-    from salience.tabular.ranking import StreamRanker
+    from salience.tabular.stream import StreamRanking
 
 
 def relations(
-    ranker: StreamRanker, source: Any, how: dict[str, Any]
+    ranker: StreamRanking, source: Any, how: dict[str, Any]
 ) -> tuple[Scores | None, Scores | None, Scores | None]:
     """What a ranker's `order` and `scope` ask for.
 
     Parameters
     ----------
-    ranker : StreamRanker
+    ranker : StreamRanking
         With `scores_`; its first label counts.
     source : Source or None
         None when the rows are no longer at hand (`partial_fit`, `merge`): then there is nothing to look at.

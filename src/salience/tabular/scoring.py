@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 LEAK_SHARE = 0.95  # of the label's entropy: nothing honest explains that much
 ID_SHARE = 0.9  # distinct values per row: the column names the row
 NORMALIZATIONS = ("none", "label_entropy", "ami", "minmax")
+MINMAX_NOTE = (
+    "values are min-max scaled over all columns: 0 and 1 are always there, even among noise; the column null is what "
+    "chance gets on that scale"
+)
 NULLS = ("analytic", "permute", "shift", "none")
 
 
@@ -115,7 +119,9 @@ def score_columns(
             (score_table(t, null_table, heuristic, null, permutations=permutations, seed=seed), view, t)
             for view, t in candidates
         ]
-        best, view, table = max(scored, key=lambda s: s[0]["value"])
+        # a statistic that grows with the number of values would always choose the view that has more of them
+        by = "value" if heuristic.name == "mi" or null == "none" else "z"
+        best, view, table = max(scored, key=lambda s: s[0][by])
         values = next((t for v, t in candidates if v == "values"), table)
         best = dict(best, **{p: min(1.0, best[p] * len(candidates)) for p in ("p", "tail")})
         rows.append(
@@ -130,7 +136,7 @@ def score_columns(
                 "scale": _scale(table, best, normalize, label_entropy),
             }
         )
-    return _finish(rows, normalize, label_entropy, level, alpha, heuristic.better)
+    return _finish(rows, normalize, label_entropy, level, alpha, heuristic.better, heuristic.name == "mi")
 
 
 def _scale(table: Contingency, row: Mapping[str, float], normalize: str, label_entropy: float) -> float:
@@ -149,6 +155,7 @@ def _finish(
     level: float,
     alpha: float,
     better: str,
+    net_of_null: bool,
 ) -> pl.DataFrame:
     half = float(ndtri(0.5 + level / 2))
     tail = np.array([r["tail"] for r in rows], dtype=float)
@@ -163,18 +170,38 @@ def _finish(
         pl.Series("verdict", verdicts), pl.Series("flag", flags, dtype=pl.Utf8)
     ).with_columns(scaled)
     if normalize == "minmax":
-        low, span = frame["value"].min(), frame["value"].max() - frame["value"].min() or 1.0  # type: ignore[operator]
-        frame = frame.with_columns(
-            (pl.col("value") - low) / span,
-            (pl.col("lo") - low) / span,
-            (pl.col("hi") - low) / span,
-            pl.col("se") / span,
-        )
+        frame = min_max(frame, net_of_null)
     key = pl.col("value").abs() if better == "abs" else pl.col("value")
     frame = frame.sort(key, descending=True, maintain_order=True, nulls_last=True)
     frame = frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
     first = ["column", "value", "rank", "se", "lo", "hi", "null", "z", "p", "q", "n", "flag"]
     return frame.select(*first, "mi", "view", "card", "coverage", "kind", "verdict")
+
+
+def min_max(frame: pl.DataFrame, net_of_null: bool) -> pl.DataFrame:
+    """Scale ``value, lo, hi, se`` to [0, 1] over all rows; ``null`` becomes what chance gets on that scale.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+    net_of_null : bool
+        The null is taken off the value already, so chance is at 0 of the old scale and not at ``null``.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame({"value": [3.0, -1.0], "null": [5.0, 9.0]})
+    >>> min_max(frame, net_of_null=True)["null"].to_list()
+    [0.25, 0.25]
+    """
+    values = frame["value"].drop_nans().drop_nulls().to_numpy()
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    span = high - low or 1.0
+    places = [
+        (pl.col(name) - low) / span for name in ("value", "lo", "hi", "q10", "q90") if name in frame.columns
+    ]
+    widths = [pl.col(name) / span for name in ("se", "sd") if name in frame.columns]
+    chance = [(pl.lit(0.0) if net_of_null else pl.col("null")) - low] if "null" in frame.columns else []
+    return frame.with_columns(*places, *widths, *[(level / span).alias("null") for level in chance])
 
 
 def verdict(row: Mapping[str, Any], label_entropy: float, alpha: float = 0.05) -> str:

@@ -20,6 +20,7 @@ from salience.verify.estimators import named_estimator
 from salience.verify.filling import filled_columns
 from salience.verify.fingerprints import fingerprint
 from salience.verify.losses import prior_losses, row_losses
+from salience.verify.refitting import refitted
 from salience.verify.sample import Sample
 
 Mask = NDArray[np.bool_]
@@ -179,12 +180,11 @@ def columns(
         )
     estimator = named_estimator(est, sample.task, seed)
 
+    losses = refitted(estimator, train, held)
+
     def evaluate(keep: Mask) -> Units:
         names = [name for name, kept in zip(sample.items, keep, strict=True) if kept]
-        if not names:
-            return prior_losses(train, held, estimator)
-        model = named_estimator(estimator, sample.task).fit(train.select(names).X, train.target)
-        return row_losses(model, held.select(names))
+        return losses(names) if names else prior_losses(train, held, estimator)
 
     return SubsetBench(
         sample.items,

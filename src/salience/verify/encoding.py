@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import narwhals as nw
@@ -10,19 +11,18 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.model_selection import BaseCrossValidator, KFold, StratifiedKFold
 from sklearn.preprocessing import TargetEncoder
 from sklearn.utils.validation import check_is_fitted
 
 from salience.data.hashing import combine, hash_value, identities
 
-MISSING_TEXT = (
-    "\0missing"  # no text of the data can be this: a value of its own, because being missing tells something
-)
-
-
+# No text of the data can be this: a value of its own, because being missing tells something.
+MISSING_TEXT = "\0missing"
 FOLDS = 5  # a training row is target-encoded from the other folds
+# From names of columns, in the order of the frame, to the encoded rows of training and of evaluation.
+Encoded = Callable[[Sequence[str]], tuple[Any, Any]]
 
 
 class SparseColumns(TransformerMixin, BaseEstimator):
@@ -86,39 +86,69 @@ class SparseColumns(TransformerMixin, BaseEstimator):
             name: found if len(found) <= self.one_hot else None for name, found in distinct.items()
         }
         # A coordinate that no training row has would get the weight 0 from a penalised model, and cost time.
-        hashed = [self._hashed(name, texts[name]) for name, found in self.values_.items() if found is None]
+        hashed = list(self._slots(texts).values())
         self.slots_ = np.unique(np.concatenate(hashed)) if hashed else np.empty(0, dtype=np.int64)
         self.n_features_in_ = len(numbers) + len(texts)
+
+    def encode_once(self, X: Any, y: Any, held: Any) -> Encoded:
+        """Encode all columns of both frames now; of any of them later what `fit_transform` and `transform` give."""
+        frames = split_columns(X), split_columns(held)
+        whole = clone(self)
+        whole._learn(*frames[0])
+        plain = [whole._plain(*columns) for columns in frames]
+        hashed = [whole._slots(texts) for _, texts in frames]
+        widths = dict.fromkeys(whole.numbers_, 2) | {
+            n: len(v) for n, v in whole.values_.items() if v is not None
+        }
+
+        def some(names: Sequence[str]) -> tuple[Any, Any]:
+            kept = np.repeat([name in names for name in widths], list(widths.values()))
+            parts = [[block[:, kept]] if kept.any() else [] for block in plain]
+            slots = [[of[name] for name in of if name in names] for of in hashed]
+            if slots[0]:
+                seen = np.unique(np.concatenate(slots[0]))
+                for part, own in zip(parts, slots, strict=True):
+                    part.append(_among(seen, own))
+            train, test = (sparse.csr_array(sparse.hstack(part, format="csr")) for part in parts)
+            return train, test
+
+        return some
 
     def _encoded(
         self, numbers: dict[str, NDArray[np.float64]], texts: dict[str, pl.Series]
     ) -> sparse.csr_array:
+        slots = list(self._slots(texts).values())
+        parts = [self._plain(numbers, texts)] if len(slots) < len(numbers) + len(texts) else []
+        if slots:
+            parts.append(_among(self.slots_, slots))
+        return sparse.csr_array(sparse.hstack(parts, format="csr"))
+
+    def _plain(
+        self, numbers: dict[str, NDArray[np.float64]], texts: dict[str, pl.Series]
+    ) -> sparse.csr_array:
+        """Numbers, each beside whether it is missing, and the values that have a coordinate of their own."""
         blocks: list[Any] = []
         for name, values in numbers.items():
             mean, scale = self.numbers_[name]
             gone = np.isnan(values)
             blocks.append(np.column_stack([np.where(gone, 0.0, (values - mean) / scale), gone]))
         parts = [sparse.csr_array(np.column_stack(blocks))] if blocks else []
-        hashed: list[NDArray[np.int64]] = []
         for name, column in texts.items():
             known = self.values_[name]
-            if known is None:
-                hashed.append(self._places(self._hashed(name, column)))
-            else:
+            if known is not None:
                 parts.append(_one_hot(column, known))
-        if hashed:
-            parts.append(_indicators(np.column_stack(hashed), len(self.slots_)))
-        return sparse.csr_array(sparse.hstack(parts, format="csr"))
+        return sparse.csr_array(sparse.hstack(parts, format="csr")) if parts else sparse.csr_array((0, 0))
+
+    def _slots(self, texts: dict[str, pl.Series]) -> dict[str, NDArray[np.int64]]:
+        """The slot of each row in every hashed column."""
+        return {
+            name: self._hashed(name, texts[name]) for name, found in self.values_.items() if found is None
+        }
 
     def _hashed(self, name: str, column: pl.Series) -> NDArray[np.int64]:
         """The slot of each row, from the identity of column and value."""
         hashes, _ = identities(column.to_arrow(), "text", ())
         return (combine(hash_value(name, "text"), hashes) & np.uint64(self.slots - 1)).astype(np.int64)
-
-    def _places(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The place of each slot among those that were seen in training, -1 where it was not."""
-        place = np.minimum(np.searchsorted(self.slots_, slots), len(self.slots_) - 1)
-        return np.where(self.slots_[place] == slots, place, -1)
 
 
 class DenseColumns(TransformerMixin, BaseEstimator):
@@ -177,6 +207,21 @@ class DenseColumns(TransformerMixin, BaseEstimator):
             encoded[own] = TargetEncoder().fit(objects[others], y[others]).transform(objects[own])
         return _dense(numbers, encoded)
 
+    def encode_once(self, X: Any, y: Any, held: Any) -> Encoded:
+        """Encode all columns of both frames now; of any of them later what `fit_transform` and `transform` give."""
+        whole = clone(self)
+        train = whole.fit_transform(X, y)
+        test = whole.transform(held)
+        numbers = list(split_columns(X)[0])
+        of_text = (train.shape[1] - len(numbers)) // max(1, len(whole.names_))  # one per class, when several
+        widths = dict.fromkeys(numbers, 1) | dict.fromkeys(whole.names_, of_text)
+
+        def some(names: Sequence[str]) -> tuple[Any, Any]:
+            kept = np.repeat([name in names for name in widths], list(widths.values()))
+            return train[:, kept], test[:, kept]
+
+        return some
+
     def _folds(self, y: NDArray[Any]) -> BaseCrossValidator | None:
         """The folds of the training rows, or None where a mean target per class makes no sense."""
         if y.dtype.kind == "f":
@@ -232,6 +277,13 @@ def split_columns(X: Any) -> tuple[dict[str, NDArray[np.float64]], dict[str, pl.
         else:
             numbers[name] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return numbers, texts
+
+
+def _among(seen: NDArray[np.int64], slots: Sequence[NDArray[np.int64]]) -> sparse.csr_array:
+    """Ones where the slots of each row stand among those seen in training; one that was not is left out."""
+    wanted = np.column_stack(slots)
+    place = np.minimum(np.searchsorted(seen, wanted), len(seen) - 1)
+    return _indicators(np.where(seen[place] == wanted, place, -1), len(seen))
 
 
 def _one_hot(column: pl.Series, known: list[str]) -> sparse.csr_array:

@@ -14,7 +14,7 @@ Rows = NDArray[np.float64]  # one number per row
 CLIP = 1e-4
 
 
-def row_losses(model: Any, test: Sample) -> Rows:
+def row_losses(model: Any, test: Sample, X: Any = None) -> Rows:
     """Log-loss in nats per row for classes, squared error per row for numbers.
 
     A classifier without ``predict_proba`` costs 1 per wrong row, which is what can be said of it.
@@ -23,17 +23,20 @@ def row_losses(model: Any, test: Sample) -> Rows:
     ----------
     model : fitted estimator
     test : Sample
+    X : array or sparse matrix of shape (rows, ...), optional
+        The rows of `test` in the form the model was fitted on, where that is not their frame.
 
     Returns
     -------
     ndarray of float64, shape (rows,)
     """
+    X = test.X if X is None else X
     if test.task == "numbers":
-        return np.asarray((np.asarray(model.predict(test.X), dtype=float) - test.target.astype(float)) ** 2)
+        return np.asarray((np.asarray(model.predict(X), dtype=float) - test.target.astype(float)) ** 2)
     if not hasattr(model, "predict_proba"):
-        predicted = np.asarray(model.predict(test.X)).astype(str)
+        predicted = np.asarray(model.predict(X)).astype(str)
         return (predicted != test.target.astype(str)).astype(np.float64)
-    probabilities = np.asarray(model.predict_proba(test.X), dtype=float)
+    probabilities = np.asarray(model.predict_proba(X), dtype=float)
     column = {str(name): index for index, name in enumerate(model.classes_)}
     # A class the model never saw has the probability 0, that is CLIP.
     places = np.array([column.get(str(value), -1) for value in test.target.tolist()])
