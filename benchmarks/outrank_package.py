@@ -54,6 +54,7 @@ def benchmark(settings: Settings) -> Iterator[Row]:
     binaries = outrank_environment(settings.cache)
     yield from attempt("outrank: whole command", partial(_command, settings, binaries))
     yield from attempt("outrank: kernel", partial(_kernel, settings, binaries))
+    yield from attempt("outrank: equality", partial(_equality, binaries))
 
 
 def _command(settings: Settings, binaries: Path) -> Iterable[Row]:
@@ -140,3 +141,15 @@ def _kernel(settings: Settings, binaries: Path) -> Iterable[Row]:
             own * 1e3, their_seconds * 1e3, "ms", f">= {aim:g}x", gap <= 1e-3 and their_seconds >= aim * own,
             f"equal to {gap:.1g} (its kernel is float32)", f"median of {repeats}",
         )  # fmt: skip
+
+
+def _equality(binaries: Path) -> Iterator[Row]:
+    """Are all scores of all batches those of the package? Its kernels run without a compiler here, in float64."""
+    done = watch([sys.executable, "benchmarks/outrank_equality.py", "--python", str(binaries / "python")])
+    cases = [line for line in done.output.splitlines() if line.endswith(("equal", "DIFFERENT"))]
+    equal = sum(not line.endswith("DIFFERENT") for line in cases)
+    yield Row(
+        '`preset="outrank"`, batch by batch, against the package', done.seconds, None, "s", "equal to 1e-9",
+        done.code == 0 and equal == len(cases) > 0, f"{equal} of {len(cases)} cases equal",
+        "" if done.code == 0 else " ".join(done.output[-200:].split()),
+    )  # fmt: skip

@@ -3,7 +3,7 @@
 ::
 
     python -m benchmarks.scale_runner read FILE LABEL THREADS
-    python -m benchmarks.scale_runner dask FILE LABEL FOLDER [kill]
+    python -m benchmarks.scale_runner dask FILE LABEL FOLDER [SECONDS-UNTIL-A-WORKER-IS-KILLED]
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -31,13 +32,17 @@ def read(path: str, label: str, threads: str) -> None:
     print(rows, label in schema.names, time.perf_counter() - start)
 
 
-def dask(path: str, label: str, folder: str, kill: str = "") -> None:
-    """Rank on a cluster of two worker processes; with "kill", one of them dies of SIGKILL half way."""
+def dask(path: str, label: str, folder: str, kill_after: str = "") -> None:
+    """Rank on a cluster of two worker processes; one of them dies of SIGKILL so many seconds into the fit.
+
+    Prints the seconds of the fit, and how much was done when the worker died.
+    """
     from distributed import Client, LocalCluster
 
     from salience.tabular.ranking import StreamRanker
 
-    killed: list[int] = []
+    done: list[tuple[int, int]] = [(0, 0)]
+    at_death: list[tuple[int, int]] = []
     with (
         LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=None
@@ -45,19 +50,25 @@ def dask(path: str, label: str, folder: str, kill: str = "") -> None:
         Client(cluster) as client,
     ):
 
-        def progress(done: int, total: int) -> None:
-            if kill and not killed and 2 * done >= total:
-                pid = next(iter(cluster.workers.values())).pid
-                os.kill(pid, signal.SIGKILL)
-                killed.append(pid)
-                print(f"killed after {done} of {total} rows")
+        def kill() -> None:
+            os.kill(next(iter(cluster.workers.values())).pid, signal.SIGKILL)
+            at_death.append(done[-1])
 
+        timer = threading.Timer(float(kill_after or 0), kill)
         start = time.perf_counter()
-        ranker = StreamRanker(label).fit(path, client=client, progress=progress)
+        if kill_after:
+            timer.start()
+        ranker = StreamRanker(label).fit(
+            path, client=client, progress=lambda rows, total: done.append((rows, total))
+        )
         print("seconds", time.perf_counter() - start)
+        timer.cancel()
     ranker.scores_.save(Path(folder) / "scores.parquet")
-    if kill and not killed:
-        sys.exit("no worker was killed: the scan ended before half of it was reported")
+    if kill_after:
+        rows, total = at_death[0] if at_death else done[-1]
+        if not at_death or (total and rows >= total):
+            sys.exit("no worker was killed in time: the scan was over before")
+        print(f"killed when {rows:,} of {total or ranker.plan_.rows:,} rows were reported")
 
 
 if __name__ == "__main__":
