@@ -95,22 +95,20 @@ class SparseColumns(TransformerMixin, BaseEstimator):
         frames = split_columns(X), split_columns(held)
         whole = clone(self)
         whole._learn(*frames[0])
-        plain = [whole._plain(*columns) for columns in frames]
+        widths = dict.fromkeys(whole.numbers_, 2)
+        widths |= {name: len(known) for name, known in whole.values_.items() if known is not None}
+        plain = [[_joined(blocks)] if (blocks := whole._plain(*columns)) else [] for columns in frames]
         hashed = [whole._slots(texts) for _, texts in frames]
-        widths = dict.fromkeys(whole.numbers_, 2) | {
-            n: len(v) for n, v in whole.values_.items() if v is not None
-        }
 
         def some(names: Sequence[str]) -> tuple[Any, Any]:
             kept = np.repeat([name in names for name in widths], list(widths.values()))
-            parts = [[block[:, kept]] if kept.any() else [] for block in plain]
+            parts = [[block[:, kept] for block in blocks if kept.any()] for blocks in plain]
             slots = [[of[name] for name in of if name in names] for of in hashed]
             if slots[0]:
                 seen = np.unique(np.concatenate(slots[0]))
                 for part, own in zip(parts, slots, strict=True):
                     part.append(_among(seen, own))
-            train, test = (sparse.csr_array(sparse.hstack(part, format="csr")) for part in parts)
-            return train, test
+            return _joined(parts[0]), _joined(parts[1])
 
         return some
 
@@ -118,26 +116,22 @@ class SparseColumns(TransformerMixin, BaseEstimator):
         self, numbers: dict[str, NDArray[np.float64]], texts: dict[str, pl.Series]
     ) -> sparse.csr_array:
         slots = list(self._slots(texts).values())
-        parts = [self._plain(numbers, texts)] if len(slots) < len(numbers) + len(texts) else []
-        if slots:
-            parts.append(_among(self.slots_, slots))
-        return sparse.csr_array(sparse.hstack(parts, format="csr"))
+        return _joined([*self._plain(numbers, texts), *([_among(self.slots_, slots)] if slots else [])])
 
     def _plain(
         self, numbers: dict[str, NDArray[np.float64]], texts: dict[str, pl.Series]
-    ) -> sparse.csr_array:
-        """Numbers, each beside whether it is missing, and the values that have a coordinate of their own."""
+    ) -> list[sparse.csr_array]:
+        """Numbers, each beside whether it is missing; then the values that have a coordinate of their own."""
         blocks: list[Any] = []
         for name, values in numbers.items():
             mean, scale = self.numbers_[name]
             gone = np.isnan(values)
             blocks.append(np.column_stack([np.where(gone, 0.0, (values - mean) / scale), gone]))
-        parts = [sparse.csr_array(np.column_stack(blocks))] if blocks else []
-        for name, column in texts.items():
-            known = self.values_[name]
-            if known is not None:
-                parts.append(_one_hot(column, known))
-        return sparse.csr_array(sparse.hstack(parts, format="csr")) if parts else sparse.csr_array((0, 0))
+        own = ((column, self.values_[name]) for name, column in texts.items())
+        return [
+            *([sparse.csr_array(np.column_stack(blocks))] if blocks else []),
+            *(_one_hot(column, known) for column, known in own if known is not None),
+        ]
 
     def _slots(self, texts: dict[str, pl.Series]) -> dict[str, NDArray[np.int64]]:
         """The slot of each row in every hashed column."""
@@ -277,6 +271,10 @@ def split_columns(X: Any) -> tuple[dict[str, NDArray[np.float64]], dict[str, pl.
         else:
             numbers[name] = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return numbers, texts
+
+
+def _joined(parts: Sequence[sparse.csr_array]) -> sparse.csr_array:
+    return sparse.csr_array(sparse.hstack(parts, format="csr"))
 
 
 def _among(seen: NDArray[np.int64], slots: Sequence[NDArray[np.int64]]) -> sparse.csr_array:

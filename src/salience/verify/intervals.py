@@ -1,8 +1,9 @@
-"""The interval of a mean over evaluation units, of one bench or of several splits."""
+"""Intervals of means over evaluation units, of one bench or of several splits."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +20,14 @@ class MeanInterval(NamedTuple):
     hi: float
 
 
-def mean_interval(
-    units: NDArray[np.float64], groups: NDArray[np.intp] | None, level: float, seed: int
-) -> MeanInterval:
-    """Mean over units and its bootstrap interval.
+def mean_intervals(
+    columns: Sequence[NDArray[np.float64]], groups: NDArray[np.intp] | None, level: float, seed: int
+) -> list[MeanInterval]:
+    """Means over the same units and their bootstrap intervals, all from one set of draws.
 
     Parameters
     ----------
-    units : ndarray of float, shape (n,)
+    columns : sequence of ndarray of float, each of shape (n,)
     groups : ndarray of int, shape (n,), or None
         The split a unit belongs to. A ranking is made once per split, so whole splits are resampled too, and
         the wider of both intervals is taken. With three splits that reaches from the worst to the best of
@@ -36,19 +37,20 @@ def mean_interval(
 
     Returns
     -------
-    MeanInterval
+    list of MeanInterval
         With NaN ends for a single unit, which shows no spread at all.
 
     Examples
     --------
-    >>> mean_interval(np.ones(10), None, 0.95, 0)
-    MeanInterval(mean=1.0, lo=1.0, hi=1.0)
+    >>> mean_intervals([np.ones(10), np.zeros(10)], None, 0.95, 0)
+    [MeanInterval(mean=1.0, lo=1.0, hi=1.0), MeanInterval(mean=0.0, lo=0.0, hi=0.0)]
     """
-    mean = float(units.mean())
-    if len(units) < 2:
-        return MeanInterval(mean, math.nan, math.nan)
-    lo, hi = map(float, bootstrap_mean(units, rng=seed).interval(level))
+    means = [float(units.mean()) for units in columns]
+    if len(columns[0]) < 2:
+        return [MeanInterval(mean, math.nan, math.nan) for mean in means]
+    table = np.column_stack(columns)
+    lo, hi = bootstrap_mean(table, rng=seed).interval(level)
     if groups is not None and len(np.unique(groups)) > 1:
-        low, high = map(float, bootstrap_mean(units, groups=groups, rng=seed).interval(level))
-        lo, hi = min(lo, low), max(hi, high)
-    return MeanInterval(mean, lo, hi)
+        low, high = bootstrap_mean(table, groups=groups, rng=seed).interval(level)
+        lo, hi = np.minimum(lo, low), np.maximum(hi, high)
+    return [MeanInterval(*ends) for ends in zip(means, lo.tolist(), hi.tolist(), strict=True)]

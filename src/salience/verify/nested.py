@@ -291,14 +291,9 @@ def _beside_controls(name: str, splits: Sequence[Gains], random: int, rule: Rule
     """The check of the real ranking, and the same of the controls."""
     if not splits:
         return [Check.not_run(name, "there is one column: there is no top to speak of", how="refit")]
-    together = Gains.stacked(splits)
     blind, drawn = range(2, 2 + PERMUTED), range(2 + PERMUTED, 2 + PERMUTED + random)
     subjects = {RANKING: range(1), "random": drawn, "reversed": range(1, 2), "permuted target": blind}
-    chance = together.select(drawn)
-    return [
-        judge_gains(name, together.select(which), chance, rule, how="refit", subject=subject)
-        for subject, which in subjects.items()
-    ]
+    return judge_gains(name, Gains.stacked(splits), subjects, drawn, rule, how="refit")
 
 
 def _leak_of(runs: Sequence[SplitRun], threshold: float, level: float, seed: int) -> Check:

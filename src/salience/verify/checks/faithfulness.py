@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from salience.results.attributions import Attributions
 from salience.verify.bench import Bench
 from salience.verify.check import Check
-from salience.verify.intervals import mean_interval
+from salience.verify.intervals import mean_intervals
 
 Array = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def fidelity(
     predicted = ~keep @ values.T
     own = _correlations(predicted, lost)[moved]
     wrong = _correlations(~keep @ rng.permuted(values, axis=1).T, lost)[moved]
-    interval = mean_interval(own, None, level, seed)
+    [interval] = mean_intervals([own], None, level, seed)
     still = int((~moved).sum())
     return Check.judged(
         "fidelity",

@@ -14,7 +14,7 @@ from salience.verify.check import Check
 from salience.verify.checks.performance import ranked
 from salience.verify.checks.relations import interest
 from salience.verify.fingerprints import refuse_same_data
-from salience.verify.intervals import mean_interval
+from salience.verify.intervals import mean_intervals
 
 
 def leak(
@@ -87,10 +87,8 @@ def _by_performance(
         return Check.not_run(
             "leak", "without any item the bench is perfect already: there is nothing to know", how=bench.how
         )
-    rows = []
-    for item, units in zip(best, values[1:], strict=True):
-        interval = mean_interval((units - values[0]) / way, None, level, seed)
-        rows.append((str(bench.items[item]), interval.mean, interval.lo, interval.hi))
+    found_alone = mean_intervals(list((values[1:] - values[0]) / way), None, level, seed)
+    rows = [(str(bench.items[item]), *interval) for item, interval in zip(best, found_alone, strict=True)]
     found = pl.DataFrame(rows, schema=["item", "share", "lo", "hi"], orient="row")
     settings = {"candidates": candidates, "level": level, "seed": seed}
     return _judged(found, "of what there is to know", threshold, settings, bench.how)

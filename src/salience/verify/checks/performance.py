@@ -8,7 +8,7 @@ otherwise fails.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from salience.results.scores import Scores
 from salience.verify.bench import Bench
 from salience.verify.check import RANKING, Check
 from salience.verify.fingerprints import refuse_same_data
-from salience.verify.intervals import mean_interval
+from salience.verify.intervals import mean_intervals
 
 Order = NDArray[np.intp]  # positions in bench.items, best first
 FRACTIONS = (0.1, 0.25, 0.5)
@@ -73,7 +73,7 @@ def retention(
         If the scores were made from the data of the bench, or a fraction is not in (0, 1).
     """
     sizes = sizes_of(fractions, len(bench.items))
-    return _against_random("retention", scores, bench, sizes, random, threshold, quantile, level, seed)
+    return _against_random("retention", scores, bench, sizes, random, Rule(threshold, quantile, level, seed))
 
 
 def curve(
@@ -109,19 +109,11 @@ def curve(
     if mode not in names:
         raise ValueError(f"mode is 'delete' or 'insert', got {mode!r}")
     sizes = sizes_of(np.arange(1, steps + 1) / (steps + 1), len(bench.items))
-    return _against_random(names[mode], scores, bench, sizes, random, threshold, quantile, level, seed)
+    return _against_random(names[mode], scores, bench, sizes, random, Rule(threshold, quantile, level, seed))
 
 
 def _against_random(
-    name: str,
-    scores: Scores,
-    bench: Bench,
-    sizes: tuple[int, ...],
-    random: int,
-    threshold: float,
-    quantile: float,
-    level: float,
-    seed: int,
+    name: str, scores: Scores, bench: Bench, sizes: tuple[int, ...], random: int, rule: Rule
 ) -> Check:
     refuse_same_data(scores.meta.data, bench.data)
     if random < 5:
@@ -133,10 +125,8 @@ def _against_random(
         return Check.not_run(
             name, f"the bench has {len(bench.items)} items: there is no top to speak of", how=bench.how
         )
-    draws = random_orders(len(bench.items), random, seed)
-    measured = gains(bench, [order, *draws], sizes, name)
-    rule = Rule(threshold, quantile, level, seed)
-    return judge_gains(name, measured.select([0]), measured.select(range(1, random + 1)), rule, how=bench.how)
+    measured = gains(bench, [order, *random_orders(len(bench.items), random, rule.seed)], sizes, name)
+    return judge_gains(name, measured, {RANKING: [0]}, range(1, random + 1), rule, how=bench.how)[0]
 
 
 @dataclass(frozen=True)
@@ -161,15 +151,6 @@ class Gains:
     sizes: tuple[int, ...]
     items: int
     groups: NDArray[np.intp] | None = None
-
-    def select(self, rankings: Sequence[int]) -> Gains:
-        """The same for some of the rankings."""
-        return Gains(self.by_size[list(rankings)], self.full, self.sizes, self.items, self.groups)
-
-    @property
-    def units(self) -> NDArray[np.float64]:
-        """Mean over sizes, shape (rankings, units)."""
-        return np.asarray(self.by_size.mean(axis=1))
 
     @classmethod
     def stacked(cls, splits: Sequence[Gains]) -> Gains:
@@ -214,63 +195,88 @@ def gains(bench: Bench, orders: Sequence[Order], sizes: tuple[int, ...], mode: s
 
 
 def judge_gains(
-    name: str, own: Gains, chance: Gains, rule: Rule, *, how: str, subject: str = RANKING
-) -> Check:
-    """Hold the mean of one or more rankings against random rankings on the same units.
+    name: str,
+    measured: Gains,
+    subjects: Mapping[str, Sequence[int]],
+    random: Sequence[int],
+    rule: Rule,
+    *,
+    how: str,
+) -> list[Check]:
+    """Hold each subject against random rankings on the same units.
 
     Parameters
     ----------
     name : str
-    own : Gains
-        Of the subject; several rankings (the draws of the random control) are averaged.
-    chance : Gains
-        Of random rankings.
+    measured : Gains
+    subjects : mapping of subject to sequence of int
+        Which of the measured rankings; of several (the draws of the random control) the mean is taken.
+    random : sequence of int
+        Which of the measured rankings are random.
     rule : Rule
     how : {"refit", "hold"}
-    subject : str
+
+    Returns
+    -------
+    list of Check
+        One per subject.
     """
-    described: dict[str, Any] = {"how": how, "subject": subject, "unit": "share of the full gain"}
-    full = mean_interval(own.full, own.groups, rule.level, rule.seed)
+    described: dict[str, Any] = {"how": how, "unit": "share of the full gain"}
+    [full] = mean_intervals([measured.full], measured.groups, rule.level, rule.seed)
     if not full.lo > 0:
         why = (
-            f"all {own.items} items together are not better than none (gain {full.mean:.3g}, interval from "
+            f"all {measured.items} items together are not better than none (gain {full.mean:.3g}, interval from "
             f"{full.lo:.3g}): no subset can be told from another with this estimator on these data"
         )
-        return Check.not_run(name, why, **described)
-    scale = full.mean
-    units, random = own.units.mean(axis=0) / scale, chance.units / scale
-    bar = _quantile_units(random, rule.quantile)
-    ahead = units - bar
-    ahead[np.abs(ahead) < 1e-12] = 0.0  # the same subsets in another order differ by rounding only
-    interval = mean_interval(ahead, own.groups, rule.level, rule.seed)
+        return [Check.not_run(name, why, subject=subject, **described) for subject in subjects]
+    units = measured.by_size.mean(axis=1)  # (rankings, units)
+    chance = units[list(random)] / full.mean
+    bar = _quantile_units(chance, rule.quantile)
+    own = {subject: units[list(which)].mean(axis=0) / full.mean for subject, which in subjects.items()}
+    ahead = [_beyond_rounding(shares - bar) for shares in own.values()]
+    intervals = mean_intervals(ahead, measured.groups, rule.level, rule.seed)
     deed, effect = ("deleting", "costs") if name == "deletion" else ("keeping", "keeps")
-    why = (
-        f"{deed} the top {_listed(own.sizes)} of {own.items} {effect} {_percent(units)} of the full gain; "
-        f"random rankings {_percent(random)}, the best {1 - rule.quantile:.0%} of them {_percent(bar)}"
-    )
-    shares, chances = own.by_size.mean(axis=(0, 2)) / scale, chance.by_size.mean(axis=2) / scale
+    chances = measured.by_size[list(random)].mean(axis=2) / full.mean  # (rankings, sizes)
     frame = pl.DataFrame(
         {
-            "size": own.sizes,
-            "share": shares,
+            "size": measured.sizes,
             "random": chances.mean(axis=0),
             "random_lo": np.quantile(chances, 1 - rule.quantile, axis=0),
             "random_hi": np.quantile(chances, rule.quantile, axis=0),
         }
     )
-    settings = {"sizes": list(own.sizes), "random": len(random), "quantile": rule.quantile}
-    return Check.judged(
-        name,
-        statistic=interval.mean,
-        lo=interval.lo,
-        hi=interval.hi,
-        threshold=rule.threshold,
-        reference=float(random.mean() - bar.mean()),
-        why=why,
-        curve=frame,
-        settings=settings | {"level": rule.level, "seed": rule.seed, "full gain": scale},
-        **described,
-    )
+    described["settings"] = {
+        "sizes": list(measured.sizes),
+        "random": len(chance),
+        "quantile": rule.quantile,
+        "level": rule.level,
+        "seed": rule.seed,
+        "full gain": full.mean,
+    }
+    return [
+        Check.judged(
+            name,
+            statistic=interval.mean,
+            lo=interval.lo,
+            hi=interval.hi,
+            threshold=rule.threshold,
+            reference=float(chance.mean() - bar.mean()),
+            why=f"{deed} the top {_listed(measured.sizes)} of {measured.items} {effect} {_percent(own[subject])} "
+            f"of the full gain; random rankings {_percent(chance)}, the best {1 - rule.quantile:.0%} of them "
+            f"{_percent(bar)}",
+            subject=subject,
+            curve=frame.with_columns(
+                share=measured.by_size[list(which)].mean(axis=(0, 2)) / full.mean
+            ).select("size", "share", pl.col("^random.*$")),
+            **described,
+        )
+        for (subject, which), interval in zip(subjects.items(), intervals, strict=True)
+    ]
+
+
+def _beyond_rounding(ahead: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same subsets in another order differ by rounding only: that is no difference."""
+    return np.where(np.abs(ahead) < 1e-12, 0.0, ahead)
 
 
 def ranked(scores: Scores, bench: Bench) -> Order:
