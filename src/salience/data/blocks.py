@@ -231,12 +231,13 @@ class Block:
         unseen = (label.identities[order[at]] != column.hashes) & (column.hashes != MISSING)
         if unseen.any():
             row = int(np.flatnonzero(unseen[column.codes])[0])
-            shard = self.plan.shards[self.id[0]]
+            at, shards = self.id[0], self.plan.shards
+            # a later batch of partial_fit is no shard of the plan
+            where = f"shard {at} ({shards[at].path or 'in memory'})" if at < len(shards) else f"batch {at}"
             raise ValueError(
                 f"The label {label.name!r} has the value "
                 f"{self._batch.column(label.name)[row].as_py()!r} in row "
-                f"{int(self.positions[row])} of shard {shard.index} ({shard.path or 'in memory'}), but "
-                "the plan knows only "
+                f"{int(self.positions[row])} of {where}, but the plan knows only "
                 f"{list(label.classes)}. The data changed since it was planned: plan it again."
             )
         return classes[column.codes]
@@ -277,18 +278,21 @@ def bin_identities(bins: int) -> NDArray[np.uint64]:
 @njit(nogil=True, cache=True)
 def bin_codes(values, edges):  # type: ignore[no-untyped-def]
     """Bin of each value, int32 (n,): the number of edges not above it; ``len(edges) + 1`` for NaN."""
-    codes = np.empty(len(values), np.int32)
-    for i in range(len(values)):
-        x = values[i]
-        if np.isnan(x):
-            codes[i] = len(edges) + 1
-            continue
-        low, left = 0, len(edges)
-        while left > 1:  # conditional moves: no branch predictor can guess these comparisons
-            half = left >> 1
-            low += half if edges[low + half - 1] <= x else 0
-            left -= half
-        codes[i] = low + (1 if left and edges[low] <= x else 0)
+    n, bins = len(values), len(edges)
+    codes = np.empty(n, np.int32)
+    if bins > 96:
+        for i in range(n):
+            codes[i] = bins + 1 if np.isnan(values[i]) else np.searchsorted(edges, values[i], "right")
+        return codes
+    above = np.empty(1024, np.int64)
+    for first in range(0, n, 1024):  # comparing with every edge, many values at once, beats any search
+        some = values[first : first + 1024]
+        above[:] = 0
+        for edge in edges:
+            for i in range(len(some)):
+                above[i] += some[i] >= edge
+        for i in range(len(some)):
+            codes[first + i] = bins + 1 if np.isnan(some[i]) else above[i]
     return codes
 
 
