@@ -166,6 +166,9 @@ class Pilot:
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The pieces of the pilot."""
         for s, pieces in self._chosen.items():
+            if len(pieces) * PIECE_ROWS >= self._shards[s].rows:  # all of it: no need for small pieces
+                yield from self.source.batches(self._shards[s], list(names), 8 * PIECE_ROWS)
+                continue
             for number, batch in enumerate(self.source.batches(self._shards[s], list(names), PIECE_ROWS)):
                 if number in pieces:
                     yield batch
@@ -176,10 +179,10 @@ class Pilot:
         """Columns are put together as long as their distinct values will fit, judged by the first piece."""
         groups: list[list[str]] = [[]]
         budget, held = self.memory / 4, 0.0
-        pieces = sum(map(len, self._chosen.values()))
         first = next(iter(self.batches(self.names)), None)
         if first is None:
             return [list(self.names)]
+        pieces = PIECE_ROWS * sum(map(len, self._chosen.values())) / max(first.num_rows, 1)
         self.row_bytes = first.nbytes / max(first.num_rows, 1)
         for name in self.names:
             values, counts = value_counts(first.column(name))
@@ -197,6 +200,11 @@ def value_counts(array: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:
     if pa.types.is_nested(array.type):
         hashes, counts = np.unique(identities(array, "list", ())[0], return_counts=True)
         return pa.array(hashes), counts.astype(np.int64)
+    if pa.types.is_dictionary(array.type) and not array.null_count:
+        counts = np.bincount(np.asarray(array.indices), minlength=len(array.dictionary))
+        there = np.flatnonzero(counts)
+        values = array.dictionary if len(there) == len(counts) else array.dictionary.take(pa.array(there))
+        return values, counts[there]
     try:
         counted = pc.value_counts(array)
     except pa.ArrowNotImplementedError:

@@ -15,8 +15,9 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 
-from salience.data.plan import Plan, plan
+from salience.data.plan import Plan, parse_memory, plan
 from salience.data.readers import Source, open_described, open_source
+from salience.data.readers.held import hold
 from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
 from salience.tabular.candidates import Candidates
@@ -132,7 +133,8 @@ class StreamRanking:
         self
         """
         started = time.perf_counter()
-        source, labels = self._open(X, y)
+        opened, labels = self._open(X, y)
+        source = opened if client is not None else hold(opened, parse_memory(self.memory), self.n_jobs)
         self._begin(source, self._planned(source, labels))
         how = {"client": client, "progress": progress, "threads": self.n_jobs}
         self._tally.count(source, shards=shards, checkpoint=checkpoint, resume=resume, **how)
