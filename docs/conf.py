@@ -3,8 +3,12 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
 
 matplotlib.use("agg")
 
@@ -24,11 +28,17 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "gallery/*.ipynb", "gallery/*.py", "gallery/*.md5"]
+exclude_patterns = [
+    "_build",
+    "gallery/*.ipynb",
+    "gallery/*.py",
+    "gallery/*.md5",
+    "**/sg_execution_times.rst",
+    "sg_execution_times.rst",
+]
 nitpicky = False
 suppress_warnings = ["config.cache"]  # sphinx-gallery keeps functions in its configuration
 
@@ -59,4 +69,22 @@ html_static_path = ["_static"]
 html_css_files = ["salience.css"]
 html_show_sphinx = False
 html_copy_source = False
-# Formulas are typeset by the browser; without a network they stay readable as TeX.
+html_math_renderer = "mathml"
+
+
+def inline_mathml(translator: Any, node: nodes.math) -> None:
+    """A formula in a sentence, as MathML: browsers typeset it themselves, without a script from elsewhere."""
+    translator.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def block_mathml(translator: Any, node: nodes.math_block) -> None:
+    """A formula on a line of its own."""
+    formula = tex2mathml(" ".join(node.astext().split()), as_block=True)
+    translator.body.append(f'<div class="math">{formula}</div>')
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> None:
+    """Register the renderer of formulas."""
+    app.add_html_math_renderer("mathml", (inline_mathml, None), (block_mathml, None))
