@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from salience.results.meta import Meta
 
-__all__ = ["FORMAT", "load", "save", "written_beside"]
+__all__ = ["FORMAT", "load", "save", "sync", "written_beside"]
 
 FORMAT = 1
 FOOTER = b"salience"
@@ -48,10 +48,10 @@ def written_beside(path: str | PathLike[str]) -> Iterator[Path]:
     beside = Path(name)
     try:
         yield beside
-        _sync(beside)
+        sync(beside)
         beside.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
         os.replace(beside, target)
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -127,7 +127,8 @@ def load(path: str | PathLike[str]) -> dict[str, Any]:
     }
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["jsonable", "plain_errors", "read_json_file", "sync_folder", "write_whole"]
+from salience.results.storage import written_beside
+
+__all__ = ["jsonable", "plain_errors", "read_json_file", "write_whole"]
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> Path:
     """Write beside, sync, rename, sync the folder: after a crash the file is the old, the new or absent."""
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
+    with written_beside(path) as beside:
         write(beside)
-        with open(beside, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-        sync_folder(path.parent)
-    finally:
-        beside.unlink(missing_ok=True)
     return path
-
-
-def sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 class plain_errors:

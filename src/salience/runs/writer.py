@@ -19,7 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from salience.runs.disk import jsonable, plain_errors, read_json_file, sync_folder, write_whole
+from salience.results.storage import sync
+from salience.runs.disk import jsonable, plain_errors, read_json_file, write_whole
 from salience.runs.reader import FORMAT, Run, partial_of
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ class RunWriter:
             if self.path.exists():
                 self.path.rename(old)
             self.partial.rename(self.path)
-            sync_folder(self.path.parent)
+            sync(self.path.parent)
             shutil.rmtree(old, ignore_errors=True)
         self._log.close()
 

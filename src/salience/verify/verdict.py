@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from salience.results.storage import written_beside
 from salience.verify.check import OUTCOMES, Check, Outcome
 
 FORMAT = 1
@@ -162,7 +162,8 @@ class Verdict:
         }
         text = json.dumps(body, indent=1, allow_nan=False, default=_plain)
         if path is not None:
-            _write(Path(path), text)
+            with written_beside(path) as beside:
+                beside.write_text(text, encoding="utf-8")
         return text
 
     @classmethod
@@ -270,15 +271,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, frozenset | set):
         return sorted(value)
     return str(value)
-
-
-def _write(path: Path, text: str) -> None:
-    """Beside, then renamed: a reader sees the old verdict or the new one, never half of it."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.replace(beside, path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
