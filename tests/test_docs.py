@@ -91,6 +91,15 @@ def test_every_command_has_a_section() -> None:
     assert set(re.findall(r"^\(cmd-([a-z0-9-]+)\)=\n## ", text, re.M)) == set(commands)
 
 
+def test_names_that_an_option_takes_are_the_real_ones() -> None:
+    text = (DOCS / "command-line.md").read_text()
+    listed = re.search(r"^Presets: (.+?)\. ", text, re.M)
+    assert listed is not None
+    assert set(re.findall(r"`([^`]+)`", listed[1])) == set(named("tabular.transforms.PRESETS"))
+    for name in set(re.findall(r"--heuristic (\S+)", text)) - {"MI`"}:
+        named("tabular.heuristics.heuristic")(name)
+
+
 API_NAMES = sorted(
     {
         name
