@@ -18,7 +18,7 @@ from typing import Any
 import typer
 import typer.core
 
-__all__ = ["BAD_INPUT", "FAULT", "STOPPED", "VERDICT_FAILED", "Commands", "explain"]
+__all__ = ["BAD_INPUT", "FAULT", "STOPPED", "VERDICT_FAILED", "Commands", "demand", "explain"]
 
 VERDICT_FAILED, BAD_INPUT, FAULT, STOPPED = 1, 2, 70, 130
 # typer brings click along, some versions as a private copy: its exceptions are reached through typer's own.
@@ -79,6 +79,12 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, ValueError | TypeError) or of_polars or an_extra:
         return _one_line(str(error)), BAD_INPUT
     return _one_line(f"internal error: {type(error).__name__}: {error}; --debug shows where"), FAULT
+
+
+def demand(verdict: Any) -> None:
+    """End with the exit code of ``--strict`` unless the ranking holds up."""
+    if verdict.overall != "holds":
+        raise typer.Exit(VERDICT_FAILED)
 
 
 def fail(line: str, colour: str = "red") -> None:

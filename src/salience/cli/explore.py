@@ -85,9 +85,10 @@ def evolve(
 
     grown = grow(frame, target[0], reference=reference, progress=tell, **settings)
     if output is not None:
-        from salience.runs.disk import write_whole
+        from salience.results.storage import written_beside
 
-        write_whole(output, lambda path: path.write_text(grown.reference.to_json(), encoding="utf-8"))
+        with written_beside(output) as beside:
+            beside.write_text(grown.reference.to_json(), encoding="utf-8")
     if json:
         show.as_json(show.records(grown.scores.frame))
     else:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-DATA = "Data"
-MEASURE = "Measure"
-WHAT = "What is ranked"
-OUT = "Output"
-MACHINE = "Machine"
+# Options of one panel of the help.
+data, measure, what, out, machine = (
+    partial(typer.Option, rich_help_panel=panel)
+    for panel in ("Data", "Measure", "What is ranked", "Output", "Machine")
+)
 
 Source = Annotated[
     str,
@@ -20,40 +21,24 @@ Source = Annotated[
         help="File, folder, glob, or - for stdin: Parquet, Arrow, CSV, TSV, NDJSON, VW, svmlight."
     ),
 ]
-Target = Annotated[
-    list[str] | None,
-    typer.Option("--target", "-t", help="Label column; repeat for several.", rich_help_panel=DATA),
-]
-Format = Annotated[
-    str | None, typer.Option(help="Format, when the name does not tell.", rich_help_panel=DATA)
-]
-Delimiter = Annotated[str | None, typer.Option(help="Field separator of CSV.", rich_help_panel=DATA)]
-Encoding = Annotated[str | None, typer.Option(help="Text encoding, if not UTF-8.", rich_help_panel=DATA)]
+Target = Annotated[list[str] | None, data("--target", "-t", help="Label column; repeat for several.")]
+Format = Annotated[str | None, data(help="Format, when the name does not tell.")]
+Delimiter = Annotated[str | None, data(help="Field separator of CSV.")]
+Encoding = Annotated[str | None, data(help="Text encoding, if not UTF-8.")]
 Missing = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Text that stands for a missing value; repeat. Default: empty and {}.", rich_help_panel=DATA
-    ),
+    list[str] | None, data(help="Text that stands for a missing value; repeat. Default: empty and {}.")
 ]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", rich_help_panel=MACHINE)]
-Threads = Annotated[int, typer.Option(min=1, help="Threads.", rich_help_panel=MACHINE)]
-Memory = Annotated[str, typer.Option(help="What the whole process may use.", rich_help_panel=MACHINE)]
-Output = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder that holds the runs.", rich_help_panel=OUT)
-]
-Name = Annotated[
-    str | None, typer.Option(help="Name of the run. Default: from the source.", rich_help_panel=OUT)
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace a run of that name.", rich_help_panel=OUT)]
-Top = Annotated[int, typer.Option(min=1, help="Rows of the table that is shown.", rich_help_panel=OUT)]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.", rich_help_panel=OUT)]
-Report = Annotated[bool, typer.Option("--report/--no-report", help="Write report.html.", rich_help_panel=OUT)]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="Exit with 1 unless the verdict is 'holds'.", rich_help_panel=OUT)
-]
-Estimator = Annotated[
-    str, typer.Option(help="Model that judges: logistic, forest, lightgbm.", rich_help_panel=MEASURE)
-]
+Seed = Annotated[int, machine(help="Seed of everything random.")]
+Threads = Annotated[int, machine(min=1, help="Threads.")]
+Memory = Annotated[str, machine(help="What the whole process may use.")]
+Output = Annotated[Path, out("--output", "-o", help="Folder that holds the runs.")]
+Name = Annotated[str | None, out(help="Name of the run. Default: from the source.")]
+Force = Annotated[bool, out("--force", help="Replace a run of that name.")]
+Top = Annotated[int, out(min=1, help="Rows of the table that is shown.")]
+Json = Annotated[bool, out("--json", help="JSON on stdout instead of a table.")]
+Report = Annotated[bool, out("--report/--no-report", help="Write report.html.")]
+Strict = Annotated[bool, out("--strict", help="Exit with 1 unless the verdict is 'holds'.")]
+Estimator = Annotated[str, measure(help="Model that judges: logistic, forest, lightgbm.")]
 
 
 def load_options(ctx: typer.Context, file: Path | None) -> Path | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,129 +31,59 @@ def rank(
     delimiter: o.Delimiter = None,
     encoding: o.Encoding = None,
     missing: o.Missing = None,
-    heuristic: Annotated[
-        str,
-        typer.Option(help="Score; `salience methods --heuristics` lists them.", rich_help_panel=o.MEASURE),
-    ] = "mi",
-    null: Annotated[
-        str, typer.Option(help="Noise level: analytic, permute, shift, none.", rich_help_panel=o.MEASURE)
-    ] = "analytic",
-    normalize: Annotated[
-        str, typer.Option(help="none, label_entropy, ami, minmax.", rich_help_panel=o.MEASURE)
-    ] = "none",
-    permutations: Annotated[
-        int, typer.Option(min=1, help="Tables drawn for --null permute.", rich_help_panel=o.MEASURE)
-    ] = 10,
-    bins: Annotated[int, typer.Option(min=2, help="Bins of number columns.", rich_help_panel=o.MEASURE)] = 32,
-    label_bins: Annotated[
-        int, typer.Option(min=2, help="Bins of a numeric label.", rich_help_panel=o.MEASURE)
-    ] = 10,
-    exact: Annotated[
-        bool,
-        typer.Option("--exact", help="Scan again for columns counted by sample.", rich_help_panel=o.MEASURE),
-    ] = False,
-    preset: Annotated[
-        str | None, typer.Option(help="outrank: exactly what OutRank computes.", rich_help_panel=o.MEASURE)
-    ] = None,
+    heuristic: Annotated[str, o.measure(help="Score; `salience methods --heuristics` lists them.")] = "mi",
+    null: Annotated[str, o.measure(help="Noise level: analytic, permute, shift, none.")] = "analytic",
+    normalize: Annotated[str, o.measure(help="none, label_entropy, ami, minmax.")] = "none",
+    permutations: Annotated[int, o.measure(min=1, help="Tables drawn for --null permute.")] = 10,
+    bins: Annotated[int, o.measure(min=2, help="Bins of number columns.")] = 32,
+    label_bins: Annotated[int, o.measure(min=2, help="Bins of a numeric label.")] = 10,
+    exact: Annotated[bool, o.measure("--exact", help="Scan again for columns counted by sample.")] = False,
+    preset: Annotated[str | None, o.measure(help="outrank: exactly what OutRank computes.")] = None,
     controls: Annotated[
-        bool,
-        typer.Option(
-            "--controls/--no-controls", help="Plant noise of known cardinality.", rich_help_panel=o.MEASURE
-        ),
+        bool, o.measure("--controls/--no-controls", help="Plant noise of known cardinality.")
     ] = True,
     verify: Annotated[
-        bool,
-        typer.Option(
-            "--verify", help="Does the ranking hold up? Refits on splits.", rich_help_panel=o.MEASURE
-        ),
+        bool, o.measure("--verify", help="Does the ranking hold up? Refits on splits.")
     ] = False,
     estimator: o.Estimator = "logistic",
-    audit: Annotated[
-        bool,
-        typer.Option("--audit", help="Look for odd columns too: one more pass.", rich_help_panel=o.MEASURE),
-    ] = False,
-    order: Annotated[
-        int, typer.Option(min=1, max=3, help="Columns combined: 1, 2 or 3.", rich_help_panel=o.WHAT)
-    ] = 1,
-    pairs: Annotated[
-        bool, typer.Option("--pairs", help="Same as --order 2.", rich_help_panel=o.WHAT)
-    ] = False,
-    pair_budget: Annotated[
-        int, typer.Option(min=1, help="Combinations scored in one block.", rich_help_panel=o.WHAT)
-    ] = 32768,
+    audit: Annotated[bool, o.measure("--audit", help="Look for odd columns too: one more pass.")] = False,
+    order: Annotated[int, o.what(min=1, max=3, help="Columns combined: 1, 2 or 3.")] = 1,
+    pairs: Annotated[bool, o.what("--pairs", help="Same as --order 2.")] = False,
+    pair_budget: Annotated[int, o.what(min=1, help="Combinations scored in one block.")] = 32768,
     redundancy: Annotated[
-        bool,
-        typer.Option(
-            "--redundancy/--no-redundancy", help="Which columns say the same.", rich_help_panel=o.WHAT
-        ),
+        bool, o.what("--redundancy/--no-redundancy", help="Which columns say the same.")
     ] = False,
-    order_3mr: Annotated[
-        bool,
-        typer.Option("--3mr", help="Max relevance, min redundancy, max relation.", rich_help_panel=o.WHAT),
-    ] = False,
-    alpha: Annotated[float, typer.Option(help="3MR weight of redundancy.", rich_help_panel=o.WHAT)] = 1.0,
-    beta: Annotated[float, typer.Option(help="3MR weight of relation.", rich_help_panel=o.WHAT)] = 1.0,
-    agg: Annotated[str, typer.Option(help="3MR: median, mean, sum.", rich_help_panel=o.WHAT)] = "median",
-    top_pairs: Annotated[
-        int,
-        typer.Option(
-            min=0, help="Best columns paired for redundancy and 3MR; 0: all.", rich_help_panel=o.WHAT
-        ),
-    ] = 40,
-    focus: Annotated[
-        list[str] | None, typer.Option(help="Only these columns (a,b or repeat).", rich_help_panel=o.WHAT)
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="Without these columns.", rich_help_panel=o.WHAT)
-    ] = None,
+    order_3mr: Annotated[bool, o.what("--3mr", help="Max relevance, min redundancy, max relation.")] = False,
+    alpha: Annotated[float, o.what(help="3MR weight of redundancy.")] = 1.0,
+    beta: Annotated[float, o.what(help="3MR weight of relation.")] = 1.0,
+    agg: Annotated[str, o.what(help="3MR: median, mean, sum.")] = "median",
+    top_pairs: Annotated[int, o.what(min=0, help="Best columns paired for redundancy and 3MR; 0: all.")] = 40,
+    focus: Annotated[list[str] | None, o.what(help="Only these columns (a,b or repeat).")] = None,
+    exclude: Annotated[list[str] | None, o.what(help="Without these columns.")] = None,
     multivalue: Annotated[
-        list[str] | None,
-        typer.Option(help="Columns that hold lists: NAME or NAME=SEPARATOR.", rich_help_panel=o.WHAT),
+        list[str] | None, o.what(help="Columns that hold lists: NAME or NAME=SEPARATOR.")
     ] = None,
-    subfeatures: Annotated[
-        str, typer.Option(help="'A->B', 'A<->B', separated by ;", rich_help_panel=o.WHAT)
-    ] = "",
-    transforms: Annotated[
-        str | None,
-        typer.Option(help="Preset of transforms ranked beside the columns.", rich_help_panel=o.WHAT),
-    ] = None,
+    subfeatures: Annotated[str, o.what(help="'A->B', 'A<->B', separated by ;")] = "",
+    transforms: Annotated[str | None, o.what(help="Preset of transforms ranked beside the columns.")] = None,
     reference: Annotated[
-        Path | None,
-        typer.Option(help="JSON of the model there is: rank what it would gain.", rich_help_panel=o.WHAT),
+        Path | None, o.what(help="JSON of the model there is: rank what it would gain.")
     ] = None,
-    subsample: Annotated[int, typer.Option(min=1, help="Use every k-th row.", rich_help_panel=o.MACHINE)] = 1,
+    subsample: Annotated[int, o.machine(min=1, help="Use every k-th row.")] = 1,
     batch_size: Annotated[
-        int,
-        typer.Option(
-            "--batch-size",
-            "--block",
-            min=2,
-            help="Rows of a batch (shift, outrank).",
-            rich_help_panel=o.MACHINE,
-        ),
+        int, o.machine("--batch-size", "--block", min=2, help="Rows of a batch (shift, outrank).")
     ] = 16384,
     memory: o.Memory = "1GiB",
     threads: o.Threads = 2,
-    scheduler: Annotated[
-        str | None, typer.Option(help="Dask cluster: tcp://host:port.", rich_help_panel=o.MACHINE)
-    ] = None,
+    scheduler: Annotated[str | None, o.machine(help="Dask cluster: tcp://host:port.")] = None,
     shards: Annotated[
-        str | None,
-        typer.Option(
-            help="Only part i/k of the rows (0/4 ... 3/4); needs --state.", rich_help_panel=o.MACHINE
-        ),
+        str | None, o.machine(help="Only part i/k of the rows (0/4 ... 3/4); needs --state.")
     ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="Save counts for `salience merge`, no ranking.", rich_help_panel=o.MACHINE),
-    ] = None,
+    state: Annotated[Path | None, o.machine(help="Save counts for `salience merge`, no ranking.")] = None,
     seed: o.Seed = 0,
     output: o.Output = Path("runs"),
     name: o.Name = None,
     force: o.Force = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Take up an interrupted run.", rich_help_panel=o.OUT)
-    ] = False,
+    resume: Annotated[bool, o.out("--resume", help="Take up an interrupted run.")] = False,
     top: o.Top = 25,
     json: o.Json = False,
     report: o.Report = True,
@@ -161,6 +91,8 @@ def rank(
 ) -> None:
     """Rank columns by what they tell about a label above noise of their own cardinality."""
     from salience.cli import show
+    from salience.cli.errors import demand
+    from salience.parallel import cluster
     from salience.runs.writer import RunWriter
 
     if not target:
@@ -180,7 +112,7 @@ def rank(
         return
     folder = o.run_folder(output, name, source)
     writer = RunWriter(folder, "rank", ctx.params, force=force, resume=resume, argv=ctx.meta.get("argv"))
-    with writer as run, cluster(scheduler) as client:
+    with writer as run, cluster(scheduler) if scheduler else nullcontext() as client:
         kept = None if client is not None else run.checkpoint
         with show.progress("counting") as tell:
             ranker.fit(opened, client=client, checkpoint=kept, resume=resume, progress=tell)
@@ -188,10 +120,8 @@ def rank(
         odd = audited(opened, target, memory, threads, seed) if audit else None
         write_run(run, ranker, verdict, report, odd)
     present(writer, ranker, target, verdict, top, json)
-    if strict and verdict is not None and verdict.overall != "holds":
-        from salience.cli.errors import VERDICT_FAILED
-
-        raise typer.Exit(VERDICT_FAILED)
+    if strict:
+        demand(verdict)
 
 
 # Options that the ranker knows under the same name.
@@ -234,20 +164,6 @@ def open_table(source: str, label: list[str] | None = None, **how: Any) -> Any:
     if label is not None and len(label) == 1:
         how["label"] = label[0]
     return open_source(source, **{name: value for name, value in how.items() if value is not None})
-
-
-@contextmanager
-def cluster(address: str | None) -> Iterator[Any]:
-    """A client of the Dask scheduler at `address`, None without one."""
-    if address is None:
-        yield None
-        return
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ImportError("--scheduler needs Dask; install it with: pip install 'salience[dask]'") from None
-    with Client(address, timeout="10s") as client:
-        yield client
 
 
 def judged(ranker: StreamRanking, source: Any, target: list[str], estimator: str, seed: int) -> Verdict:

@@ -27,12 +27,11 @@ def verify(
 ) -> None:
     """Does a ranking hold up? Ranks anew inside splits and judges on the rows left out."""
     from salience.cli import show
-    from salience.cli.errors import VERDICT_FAILED
+    from salience.cli.errors import demand
     from salience.cli.judging import verdict_on
     from salience.cli.rank import open_table, ranker_from
     from salience.report import write_report
     from salience.report.words import headline, ranked
-    from salience.runs.disk import write_whole
     from salience.runs.reader import Run
 
     opened = Run.open(run)
@@ -45,19 +44,17 @@ def verify(
     settings: dict[str, Any] = {"estimator": estimator, "rows": rows, "seed": seed, "threads": threads}
     with show.progress("judging", "checks") as tell:
         verdict = verdict_on(ranker_from(given), data, given["target"][0], kinds, progress=tell, **settings)
-    write_whole(
-        opened.path / "verdict.json", lambda path: path.write_text(verdict.to_json(), encoding="utf-8")
-    )
+    text = verdict.to_json(opened.path / "verdict.json")
     if report:
         write_report(Run.open(run))
     if json:
-        show.as_json(verdict.to_json())
+        show.as_json(text)
     else:
         show.verdict(verdict)
-    show.say(f"{opened.path / 'verdict.json'}")
+    show.say(str(opened.path / "verdict.json"))
     show.conclude_unless(json, headline(ranked(opened.scores)[0], given["target"][0], verdict)[-1])
-    if strict and verdict.overall != "holds":
-        raise typer.Exit(VERDICT_FAILED)
+    if strict:
+        demand(verdict)
 
 
 def report(

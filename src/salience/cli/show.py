@@ -57,7 +57,7 @@ def ranking(scores: Scores, top: int, title: str | None = None) -> None:
     frame, key = ranked(scores)
     reading = read_ranking(frame, key)
     has = {name for name in frame.columns if frame[name].null_count() < len(frame)}
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = _table(title)
     table.add_column("#", justify="right", style="bright_black")
     table.add_column(key, overflow="fold", min_width=12)
     wanted = [
@@ -90,12 +90,7 @@ def ranking(scores: Scores, top: int, title: str | None = None) -> None:
             *shown,
             Text(PILES[pile].one, style=COLOURS[PILES[pile].css]),
         )
-    console = out()
-    console.print(table)
-    if reading.real > top:
-        console.print(
-            Text(f"... {reading.real - top:,} more; --top {reading.real} shows them", style="bright_black")
-        )
+    _print(table, top, reading.real)
 
 
 def frame(data: pl.DataFrame, top: int, title: str | None = None, empty: str = "nothing to show") -> None:
@@ -105,24 +100,19 @@ def frame(data: pl.DataFrame, top: int, title: str | None = None, empty: str = "
     if data.is_empty():
         conclude(empty)
         return
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = _table(title)
     numeric = [dtype.is_numeric() for dtype in data.dtypes]
     for name, right in zip(data.columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left", overflow="fold")
     for row in data.head(top).rows():
         cells = [number(v, 4) if right else _cell(v) for v, right in zip(row, numeric, strict=True)]
         table.add_row(*(Text(cell) for cell in cells))
-    console = out()
-    console.print(table)
-    if len(data) > top:
-        console.print(
-            Text(f"... {len(data) - top:,} more; --top {len(data)} shows them", style="bright_black")
-        )
+    _print(table, top, len(data))
 
 
 def rows(table_rows: Sequence[Mapping[str, str]]) -> None:
     """Show rows of text that all have the same keys."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = _table()
     for name in table_rows[0] if table_rows else ():
         table.add_column(name, overflow="fold", no_wrap=name in ("name", "heuristic", "command"))
     for row in table_rows:
@@ -134,7 +124,7 @@ def verdict(found: Verdict) -> None:
     """Show the checks on a ranking."""
     from salience.report.words import number
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = _table()
     for name, justify in (("check", "left"), ("found", "right"), ("interval", "right"), ("asked", "right")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("verdict", no_wrap=True)
@@ -189,6 +179,17 @@ def progress(what: str, unit: str = "rows") -> Iterator[Callable[[int, int], Non
     with Progress(*columns, console=err(), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _table(title: str | None = None) -> Table:
+    return Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+
+
+def _print(table: Table, top: int, total: int) -> None:
+    console = out()
+    console.print(table)
+    if total > top:
+        console.print(Text(f"... {total - top:,} more; --top {total} shows them", style="bright_black"))
 
 
 def _cell(value: Any) -> str:

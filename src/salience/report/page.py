@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from salience.report.sections import SECTIONS, label_of
 from salience.report.words import number, plural
+from salience.results.storage import written_beside
 from salience.runs.reader import Run
 
 if TYPE_CHECKING:
@@ -73,12 +74,10 @@ def write_report(run: Run, path: str | os.PathLike[str] | None = None) -> Path:
     OSError
         When it cannot be written.
     """
-    from salience.runs.disk import write_whole
-
-    text = render(run)
-    return write_whole(
-        Path(path or run.path / "report.html"), lambda beside: beside.write_text(text, encoding="utf-8")
-    )
+    target, text = Path(path or run.path / "report.html"), render(run)
+    with written_beside(target) as beside:
+        beside.write_text(text, encoding="utf-8")
+    return target
 
 
 @cache

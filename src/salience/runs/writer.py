@@ -145,11 +145,11 @@ class RunWriter:
 
     def write_scores(self, name: str, scores: Scores) -> Path:
         """Write ``NAME.parquet`` through `Scores.save`."""
-        return self._write(f"{name}.parquet", lambda path: scores.save(path))
+        return self._write(f"{name}.parquet", scores.save)
 
     def write_frame(self, name: str, frame: pl.DataFrame) -> Path:
         """Write a plain polars frame as ``NAME.parquet``."""
-        return self._write(f"{name}.parquet", lambda path: frame.write_parquet(path))
+        return self._write(f"{name}.parquet", frame.write_parquet)
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write ``NAME.json``; text is taken to be JSON already (``Plan.to_json()``)."""
