@@ -37,6 +37,7 @@ Flaws
 | names with "-" and AND | test_ranking |
 | state leaks between calls | test_a_ranker_forgets_what_it_saw |
 | the label is one of the rows | test_the_label_is_not_ranked |
+| gaps counted as numbers | test_numbers_are_compared_with_numbers_and_gaps_are_left_out |
 | views that grow with cardinality | test_a_number_is_judged_by_its_bins_where_the_statistic_grows_with_values |
 | needle becomes the label | data/test_generators |
 | quoted newlines, several files | test_ranking |
@@ -49,6 +50,7 @@ Errors
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
@@ -374,6 +376,25 @@ def test_a_number_is_judged_by_its_bins_where_the_statistic_grows_with_values():
     for heuristic in ("chi2", "cramers-v", "theils-u"):
         row = found(frame, heuristic=heuristic)["x"]
         assert (row["view"], row["verdict"]) == ("bins", "signal")
+
+
+def test_numbers_are_compared_with_numbers_and_gaps_are_left_out():
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=4000)
+    y = x + rng.normal(size=4000)
+    stars = np.digitize(y, [-1.0, 0.0, 1.0]) + 1
+    gaps = np.where(y > 0, np.where(rng.random(4000) < 0.5, np.nan, x), x)  # more often there where y is low
+    frame = pl.DataFrame({"x": x, "gaps": gaps, "y": y, "stars": stars}).with_columns(
+        pl.col("gaps").fill_nan(None)
+    )
+    there = np.isfinite(gaps)
+    for label, values in (("y", y), ("stars", stars)):
+        other = {"y": "stars", "stars": "y"}[label]
+        rows = found(frame, label, heuristic="spearman", exclude=[other])
+        assert rows["x"]["value"] == pytest.approx(spearmanr(x, values).statistic, abs=1e-12)
+        expected = spearmanr(x[there], values[there]).statistic
+        assert rows["gaps"]["value"] == pytest.approx(expected, abs=1e-12)
+        assert found(frame, label, heuristic="mi-numeric", exclude=[other])["x"]["value"] > 0.2
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

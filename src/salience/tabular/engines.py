@@ -173,19 +173,24 @@ class NumberSample:
     def state(self, ranker: StreamRanking, label: str) -> SampleState:
         signed = ranker._heuristic.better == "abs"
         _refuse_unread(ranker, reference=False, normalize=("none",) if signed else UNIVERSAL)
-        return SampleState(_number_names(ranker), label, NUMBER_ROWS, ranker.random_state, numbers=True)
+        names = _number_names(ranker)
+        if ranker.plan_.label(label).column.kind == "number":
+            names = [*names, label]
+        return SampleState(names, label, NUMBER_ROWS, ranker.random_state, numbers=True)
 
     def frame(self, ranker: StreamRanking, label: str, state: SampleState, source: Any) -> pl.DataFrame:
         columns, labels = state.finalize()
-        y = labels.astype(np.float64)
+        numbers = columns.pop(label, None)
+        y = labels.astype(np.float64) if numbers is None else _finite(numbers)
+        columns = {name: _finite(x) for name, x in columns.items()}
         if ranker._heuristic.name == "spearman":
-            ordered = len(ranker.plan_.label(label).classes) == 2 or ranker.plan_.label(label).kind == "bins"
+            ordered = numbers is not None or len(ranker.plan_.label(label).classes) == 2
             rows = [
                 (name, association.spearman(x, y) if ordered else float("nan"), int(np.isfinite(x).sum()))
                 for name, x in columns.items()
             ]
             return _correlated(rows, ranker)
-        found = {name: association.numeric_mutual_information(_finite(x), y) for name, x in columns.items()}
+        found = {name: association.numeric_mutual_information(x, y) for name, x in columns.items()}
         frame = pl.DataFrame(
             {
                 "column": list(found),

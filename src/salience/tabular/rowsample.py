@@ -100,10 +100,10 @@ class SampleState:
         columns = [table[f"c{i}"].to_numpy().astype(held) for i in range(len(self.names))]
         self._values = np.stack(columns, axis=1) if columns else np.empty((len(self._keys), 0), dtype=held)
 
-    def finalize(self) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int32]]:
-        """Codes of every column in the sample, and the classes."""
-        columns = {
-            name: np.unique(self._values[:, i], return_inverse=True)[1].astype(np.int64)
-            for i, name in enumerate(self.names)
-        }
-        return columns, self._labels
+    def finalize(self) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
+        """Codes of every column in the sample (or its numbers, NaN where there is none), and the classes."""
+        columns = dict(zip(self.names, self._values.T, strict=True))
+        if self.numbers:
+            return columns, self._labels
+        codes = {name: np.unique(values, return_inverse=True)[1] for name, values in columns.items()}
+        return {name: code.astype(np.int64) for name, code in codes.items()}, self._labels
