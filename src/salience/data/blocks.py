@@ -231,9 +231,13 @@ class Block:
         unseen = (label.identities[order[at]] != column.hashes) & (column.hashes != MISSING)
         if unseen.any():
             row = int(np.flatnonzero(unseen[column.codes])[0])
-            at, shards = self.id[0], self.plan.shards
+            turn, shards = self.id[0], self.plan.shards
             # a later batch of partial_fit is no shard of the plan
-            where = f"shard {at} ({shards[at].path or 'in memory'})" if at < len(shards) else f"batch {at}"
+            where = (
+                f"shard {turn} ({shards[turn].path or 'in memory'})"
+                if turn < len(shards)
+                else f"batch {turn}"
+            )
             raise ValueError(
                 f"The label {label.name!r} has the value "
                 f"{self._batch.column(label.name)[row].as_py()!r} in row "
