@@ -7,6 +7,7 @@ import importlib
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks.harness import ERROR, Row, Settings, attempt, machine, markdown
@@ -51,7 +52,7 @@ def main() -> int:
     for name in given.names or BENCHMARKS:
         started = time.perf_counter()
         module = importlib.import_module(f"benchmarks.{MODULES.get(name, name)}")
-        for row in attempt(name, lambda module=module: module.benchmark(settings)):
+        for row in attempt(name, partial(module.benchmark, settings)):
             rows.append(row)
             print(" | ".join(row.cells()), file=sys.stderr, flush=True)
         print(f"{name}: {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)

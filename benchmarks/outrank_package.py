@@ -113,7 +113,7 @@ def _agreement(work: Path, recipe: Wide) -> float:
 def _kernel(settings: Settings, binaries: Path) -> Iterable[Row]:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, BATCH, dtype=np.int32)
-    columns = {}
+    columns: dict[int, np.ndarray] = {}
     for size in KERNEL_AIMS:
         x = rng.integers(0, size, BATCH)
         columns[size] = np.where(rng.random(BATCH) < 0.2, 2 * (x // 2) + y, x).astype(

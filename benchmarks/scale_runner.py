@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -72,4 +73,5 @@ def dask(path: str, label: str, folder: str, kill_after: str = "") -> None:
 
 
 if __name__ == "__main__":
-    {"read": read, "dask": dask}[sys.argv[1]](*sys.argv[2:])
+    programs: dict[str, Callable[..., None]] = {"read": read, "dask": dask}
+    programs[sys.argv[1]](*sys.argv[2:])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 FOLDER = Path(__file__).parent
@@ -48,7 +49,7 @@ class Claim:
 
     @classmethod
     def mean(
-        cls, claim: str, values: Sequence[float], *, least: float | None = None, most: float | None = None,
+        cls, claim: str, values: Sequence[float] | NDArray[Any], *, least: float | None = None, most: float | None = None,
         form: str = ".3f", why: str = "", control: bool = False,
     ) -> Claim:  # fmt: skip
         """A claim about a mean over seeds: decided only when its 95 % interval is on one side."""
@@ -72,7 +73,7 @@ class Claim:
         return name, self.expected, self.measured, self.verdict, self.why
 
 
-def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+def interval(values: Sequence[float] | NDArray[Any], level: float = 0.95) -> tuple[float, float]:
     """Student's interval of a mean over few independent seeds; the value itself when all are equal."""
     x = np.asarray(values, dtype=float)
     if len(x) < 2:

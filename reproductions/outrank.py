@@ -192,7 +192,8 @@ def xor(frozen: dict[str, Any]) -> list[Claim]:
         planted = generate(Xor(columns=wanted["columns"]), wanted["rows"], seed=seed)
         members = planted.interactions[0]
         alone = StreamRanker(planted.label).fit(planted.frame).scores_.frame
-        singles.append(alone.filter(pl.col("column").is_in(members))["value"].abs().max())
+        own = alone.filter(pl.col("column").is_in(members))["value"].to_numpy()
+        singles.append(float(np.abs(own).max()))
         best = _combinations(planted.frame, planted.label).frame.sort("rank").row(0, named=True)
         first.append({best["a"], best["b"]} == set(members))
         gaps.append(abs(best["value"] - np.log(2)))

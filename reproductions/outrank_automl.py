@@ -72,7 +72,7 @@ def _one(wanted: dict[str, Any], seed: int) -> dict[str, tuple[float, int, int]]
     at_random += [pairs[i] for i in rng.choice(len(pairs), wanted["pairs"], replace=False)]
     fitted = planted.frame.head(search.cuts[0])
     label = pl.Series(recipe.label, rng.permutation(fitted[recipe.label].to_numpy()))
-    spaces = {
+    spaces: dict[str, Sequence[Candidate]] = {
         "everything": everything,
         "shortlist": _shortlist(fitted, recipe.label, wanted),
         "as many candidates at random": at_random,
