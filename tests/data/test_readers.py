@@ -319,3 +319,39 @@ def test_memory_cannot_be_described_and_options_are_for_files():
         open_source({"a": [1]}, delimiter=",")
     with pytest.raises(SourceError, match="one value per row"):
         open_source({"a": [1]}, label=np.array([1, 2]))
+
+
+def test_an_iterator_of_batches_is_a_source_like_the_whole():
+    frame = pl.DataFrame({"a": [1, None, 3, 4, 5, 6], "t": list("xyzxyz"), "y": [0, 1, 0, 1, 1, 0]})
+    kinds = (
+        lambda f: f,
+        lambda f: f.to_pandas(),
+        lambda f: f.to_arrow(),
+        lambda f: f.to_dict(as_series=False),
+    )
+    for kind in kinds:
+        source = open_source(kind(frame[i : i + 2]) for i in (0, 2, 4))
+        assert (source.rows, source.columns) == (6, ("a", "t", "y"))
+        rows = [
+            row
+            for shard in source.shards()
+            for b in source.batches(shard, ["t", "y"], 4)
+            for row in b.to_pylist()
+        ]
+        assert rows == frame.select("t", "y").to_dicts()
+    numbers = np.arange(12).reshape(6, 2)
+    assert open_source(iter([numbers[:4], numbers[4:]])).rows == 6
+
+
+@pytest.mark.parametrize(
+    ("batches", "says"),
+    [
+        ([], "no batch"),
+        ([{"a": [1]}, {"b": [1]}], "batch 1 .*: a, b"),
+        ([{"a": [1]}, {"a": ["x"]}], "batch 1 .*as text"),
+        (["line\n"], "batch 0 .*no table"),
+    ],
+)
+def test_batches_that_do_not_go_together_are_refused(batches, says):
+    with pytest.raises(SourceError, match=says):
+        open_source(iter(batches))

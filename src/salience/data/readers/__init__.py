@@ -7,7 +7,7 @@ says.
 
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from salience.data.readers.source import Member, MemberSource, Shard, Source, SourceError, near
@@ -46,8 +46,8 @@ def open_source(anything: Any, format: str | None = None, label: Any = None, **o
     ----------
     anything : object
         A path, a directory, a glob, a list of paths, ``"-"`` (standard input), a pandas, polars or pyarrow
-        table, a dict of columns, a 2-D numpy array, or a scipy sparse matrix. A source is returned as it
-        is.
+        table, a dict of columns, a 2-D numpy array, a scipy sparse matrix, or an iterator (a generator) of
+        such tables with the same columns, which is spooled to a temporary file. A source is returned as it is.
     format : str, optional
         "parquet", "arrow", "csv" (also TSV), "ndjson", "vw", "svmlight", "ob-vw", "ob-csv" or "ob-raw"; by
         default by extension, or by the layout of a directory.
@@ -78,6 +78,12 @@ def open_source(anything: Any, format: str | None = None, label: Any = None, **o
     """
     if isinstance(anything, MemberSource):
         return anything
+    if isinstance(anything, Iterator):
+        from salience.data.readers.iterated import spool_batches
+
+        spooled = spool_batches(anything)
+        member = _member_class(spooled.format).open(spooled.paths[0])
+        return MemberSource(spooled.format, [member], spooled.notes, spooled.cleanup)
     if not _names_files(anything):
         from salience.data.readers.frames import open_frame
 

@@ -15,7 +15,7 @@ _SHARD_ROWS = 1_000_000
 _IN_MEMORY = "data in memory cannot be opened on another machine; write it to Parquet and give the path"
 _ALLOWED = (
     "Allowed are a path, a list of paths, '-', a pandas, polars or pyarrow table, a dict of columns, a 2-D numpy "
-    "array and a scipy sparse matrix"
+    "array, a scipy sparse matrix and an iterator of such tables"
 )
 
 

@@ -185,6 +185,13 @@ class _Spooled:
         self._remove = weakref.finalize(self, os.unlink, path)
 
 
+def temporary_file(what: str) -> _Spooled:
+    """An empty file that is removed with the object that is returned; its path is ``.path``."""
+    handle, path = tempfile.mkstemp(prefix=f"salience-{what}-")
+    os.close(handle)
+    return _Spooled(path)
+
+
 def _spool(format: str | None) -> Found:
     """Standard input, copied to a file: the number of rows is needed before the first is read."""
     handle, path = tempfile.mkstemp(prefix="salience-stdin-")
