@@ -21,7 +21,7 @@ def found():
 
 
 def test_counts_are_exact_while_they_fit(found):
-    rows, frame = found
+    rows, _ = found
     assert rows["text"]["distinct"] == 102
     assert rows["text"]["distinct_error"] == 0
     assert rows["text"]["coverage"] == pytest.approx(2600 / 3000)

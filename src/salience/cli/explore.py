@@ -29,12 +29,12 @@ def transforms(
 
     from salience.cli import show
     from salience.cli.rank import open_table
-    from salience.tabular.stream import StreamRanking
+    from salience.tabular.stream import RankingPass
 
     if not target:
         raise ValueError("transforms are compared by what they tell about a label; name it: --target COLUMN")
     settings: dict[str, Any] = {"transforms": preset, "focus": o.split_names(focus), "memory": memory}
-    ranker = StreamRanking(target[0], n_jobs=threads, random_state=seed, **settings)
+    ranker = RankingPass(target[0], n_jobs=threads, random_state=seed, **settings)
     with show.progress("counting") as tell:
         ranker.fit(open_table(source, format=format, label=target), progress=tell)
     found = ranker.scores_.frame.select("column", "value", "lo", "hi", "null", "card", "kind", "verdict")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-    from salience.tabular.stream import StreamRanking
+    from salience.tabular.stream import RankingPass
     from salience.verify.verdict import Verdict
 
 __all__ = ["VERIFY_ROWS", "read_planned", "read_sample", "verdict_on"]
@@ -18,7 +18,7 @@ SPREAD = 20  # the sample is drawn from this many times as many rows, spread ove
 
 
 def verdict_on(
-    ranker: StreamRanking,
+    ranker: RankingPass,
     source: Any,
     target: str,
     kinds: Mapping[str, str],
@@ -33,7 +33,7 @@ def verdict_on(
 
     Parameters
     ----------
-    ranker : StreamRanking
+    ranker : RankingPass
         Its parameters are used, not what it has learned.
     source : Source
     target : str

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from salience.results import Scores
     from salience.runs.writer import RunWriter
-    from salience.tabular.stream import StreamRanking
+    from salience.tabular.stream import RankingPass
     from salience.verify.verdict import Verdict
 
 
@@ -132,9 +132,9 @@ PASSED_ON = (
 )  # fmt: skip
 
 
-def ranker_from(given: Mapping[str, Any]) -> StreamRanking:
+def ranker_from(given: Mapping[str, Any]) -> RankingPass:
     """The ranker that the options of ``rank`` describe."""
-    from salience.tabular.stream import StreamRanking
+    from salience.tabular.stream import RankingPass
 
     target = list(given["target"])
     missing = given["missing"]
@@ -154,7 +154,7 @@ def ranker_from(given: Mapping[str, Any]) -> StreamRanking:
         parameters["missing"] = tuple(missing)
     if given["reference"] is not None:
         parameters["reference"] = given["reference"]
-    return StreamRanking(target[0] if len(target) == 1 else target, **parameters)
+    return RankingPass(target[0] if len(target) == 1 else target, **parameters)
 
 
 def open_table(source: str, label: list[str] | None = None, **how: Any) -> Any:
@@ -166,7 +166,7 @@ def open_table(source: str, label: list[str] | None = None, **how: Any) -> Any:
     return open_source(source, **{name: value for name, value in how.items() if value is not None})
 
 
-def judged(ranker: StreamRanking, source: Any, target: list[str], estimator: str, seed: int) -> Verdict:
+def judged(ranker: RankingPass, source: Any, target: list[str], estimator: str, seed: int) -> Verdict:
     """The verdict on a ranking, made anew inside each split of a sample of the data."""
     from salience.cli import show
     from salience.cli.judging import verdict_on
@@ -188,7 +188,7 @@ def audited(source: Any, target: list[str], memory: str, threads: int, seed: int
 
 def write_run(
     run: RunWriter,
-    ranker: StreamRanking,
+    ranker: RankingPass,
     verdict: Verdict | None,
     report: bool,
     odd: pl.DataFrame | None = None,
@@ -211,7 +211,7 @@ def write_run(
 
 
 def present(
-    run: RunWriter, ranker: StreamRanking, target: list[str], verdict: Any, top: int, json: bool
+    run: RunWriter, ranker: RankingPass, target: list[str], verdict: Any, top: int, json: bool
 ) -> None:
     """Show what was found: table, checks, the places of the files, and what it comes to."""
     from salience.cli import show
@@ -258,7 +258,7 @@ def merge(
 ) -> None:
     """Join counts of parts, made on any machines, into the ranking of all rows."""
     from salience.runs.writer import RunWriter
-    from salience.tabular.stream import StreamRanking
+    from salience.tabular.stream import RankingPass
 
     for path in states:
         if not path.is_file():
@@ -267,7 +267,7 @@ def merge(
             )
     folder = o.run_folder(output, name, "merged")
     with RunWriter(folder, "merge", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
-        ranker = StreamRanking.from_states(states)
+        ranker = RankingPass.from_states(states)
         labels = [ranker.label] if isinstance(ranker.label, str) else list(ranker.label or [])
         run.info["options"]["target"] = labels
         write_run(run, ranker, None, report)
@@ -289,14 +289,14 @@ def demo(
     from salience.data.datasets import LABELS, load
     from salience.data.readers import open_source
     from salience.runs.writer import RunWriter
-    from salience.tabular.stream import StreamRanking
+    from salience.tabular.stream import RankingPass
 
     frame = load("adult").with_columns(row_id=pl.format("r{}", pl.int_range(pl.len())))
     label = LABELS["adult"]
     source = open_source(frame, label=label)
     given = {"source": "the adult census of 1994, shipped with salience", "target": [label], "seed": seed}
     with RunWriter(output / "demo", "demo", given, force=force, argv=ctx.meta.get("argv")) as run:
-        ranker = StreamRanking(label, order=2, scope="all", controls=True, random_state=seed)
+        ranker = RankingPass(label, order=2, scope="all", controls=True, random_state=seed)
         with show.progress("counting") as tell:
             ranker.fit(source, progress=tell)
         verdict = judged(ranker, source, [label], "logistic", seed)

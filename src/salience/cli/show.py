@@ -60,47 +60,44 @@ def ranking(scores: Scores, top: int, title: str | None = None) -> None:
     table = _table(title)
     table.add_column("#", justify="right", style="bright_black")
     table.add_column(key, overflow="fold", min_width=12)
-    wanted = [
-        ("score", True), ("interval", "lo" in has), ("noise", "null" in has),
-        ("values", "card" in has), ("filled", "coverage" in has),
-    ]  # fmt: skip
-    for name, there in wanted:
-        if there:
-            table.add_column(name, justify="right", no_wrap=True)
+    shown: dict[str, tuple[bool, Callable[[dict[str, Any]], str]]] = {
+        "score": (True, lambda row: number(row.get("value"))),
+        "interval": ("lo" in has, lambda row: f"{number(row['lo'])} to {number(row['hi'])}"),
+        "noise": ("null" in has, lambda row: number(row["null"], 2)),
+        "values": ("card" in has, lambda row: number(row["card"])),
+        "filled": (
+            "coverage" in has,
+            lambda row: "" if row["coverage"] is None else f"{100 * row['coverage']:.0f} %",
+        ),
+    }
+    cells = {name: cell for name, (there, cell) in shown.items() if there}
+    for name in cells:
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("reading", no_wrap=True)
     place = 0
     for row in frame.to_dicts():
         pile = reading.of[str(row[key])]
-        place += pile != "control"
+        control = pile == "control"
+        place += not control
         if place > top:
             break
-        cells = {
-            "score": number(row.get("value")),
-            "interval": f"{number(row.get('lo'))} to {number(row.get('hi'))}" if "lo" in has else "",
-            "noise": number(row.get("null"), 2),
-            "values": number(row.get("card")),
-            "filled": "" if row.get("coverage") is None else f"{100 * row['coverage']:.0f} %",
-        }
-        shown = [cells[name] for name, there in wanted if there]
         table.add_row(
-            "" if pile == "control" else str(place),
-            Text(
-                str(row[key]).replace("\n", "\\n"), style="bright_black italic" if pile == "control" else ""
-            ),
-            *shown,
+            "" if control else str(place),
+            Text(_cell(row[key]), style="bright_black italic" if control else ""),
+            *(cell(row) for cell in cells.values()),
             Text(PILES[pile].one, style=COLOURS[PILES[pile].css]),
         )
     _print(table, top, reading.real)
 
 
-def frame(data: pl.DataFrame, top: int, title: str | None = None, empty: str = "nothing to show") -> None:
+def frame(data: pl.DataFrame, top: int, empty: str = "nothing to show") -> None:
     """Show a plain table."""
     from salience.report.words import number
 
     if data.is_empty():
         conclude(empty)
         return
-    table = _table(title)
+    table = _table()
     numeric = [dtype.is_numeric() for dtype in data.dtypes]
     for name, right in zip(data.columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left", overflow="fold")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Interval", "Meta"]
+__all__ = ["Interval", "Meta", "plain"]
 
 # Libraries whose version can change a number. Only those already loaded are recorded: a result that was made
 # without torch does not depend on the torch that happens to be installed.
@@ -113,7 +113,7 @@ class Meta:
             given = getattr(self, name)
             if not isinstance(given, Mapping):
                 raise TypeError(f"Meta.{name} must be a mapping, got {type(given).__name__}")
-            object.__setattr__(self, name, MappingProxyType(_plain(given)))
+            object.__setattr__(self, name, MappingProxyType(plain(given)))
         for name, kind in (("seed", int), ("rows", int), ("seconds", float)):
             given = getattr(self, name)
             if given is not None:
@@ -133,7 +133,7 @@ class Meta:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields as plain JSON values."""
-        return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Meta:
@@ -172,20 +172,26 @@ def loaded_versions() -> dict[str, str]:
     return {"python": platform.python_version(), **found}
 
 
-def _plain(value: Any) -> Any:
-    """The JSON value closest to `value`."""
+def plain(value: Any) -> Any:
+    """The JSON value closest to `value`; numbers that are not finite, which JSON lacks, become their names.
+
+    Examples
+    --------
+    >>> plain({"shape": (2, 3), "limit": float("inf"), "mean": np.float32(0.5)})
+    {'shape': [2, 3], 'limit': 'inf', 'mean': 0.5}
+    """
     if isinstance(value, float) and not math.isfinite(value):
         return str(float(value))  # JSON has no nan and no infinity
     if value is None or type(value) in _JSON_SCALARS:
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, set | frozenset):
-        return sorted((_plain(item) for item in value), key=repr)
+        return sorted((plain(item) for item in value), key=repr)
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist()) if type(value.tolist()) is not type(value) else repr(value)
+        return plain(value.tolist()) if type(value.tolist()) is not type(value) else repr(value)
     if isinstance(value, type) or callable(value):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', repr(value))}"
     return str(value) if isinstance(value, str) else repr(value)

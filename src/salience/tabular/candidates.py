@@ -9,7 +9,7 @@ from typing import Any
 from salience.data.blocks import Derivation
 from salience.data.plan import Plan
 from salience.measures.counting import Item
-from salience.tabular.controls import Controls
+from salience.tabular.controls import CONTROLS, Controls
 from salience.tabular.expand import Explode, SubFeatures, parse_subfeatures, pilot_values
 from salience.tabular.naming import no_such_column
 from salience.tabular.transforms import Transforms, pilot_statistics
@@ -88,7 +88,9 @@ class Candidates:
             fitted = pilot_statistics(source, plan, numbers)
             derivations.append(_add(kinds, Transforms(plan, transforms, numbers, fitted), "transform"))
         if controls:
-            derivations.append(_add(kinds, Controls(plan, columns=chosen), "control"))
+            # the hash of some columns only would repeat what they say
+            wanted = [name for name in CONTROLS if name != "CONTROL-row-hash"] if chosen != known else None
+            derivations.append(_add(kinds, Controls(plan, wanted, columns=chosen), "control"))
         edges = {name: plan.column(name).edges for name in chosen}
         for derivation in derivations:
             for name in derivation.names:

@@ -25,7 +25,7 @@ from salience.tabular.rowsample import SampleState
 from salience.tabular.scoring import MINMAX_NOTE, NORMALIZATIONS, min_max, score_columns
 
 if TYPE_CHECKING:
-    from salience.tabular.stream import StreamRanking
+    from salience.tabular.stream import RankingPass
 
 SAMPLE_ROWS = 20_000
 NUMBER_ROWS = 200_000
@@ -36,11 +36,11 @@ PACKAGE_MIN_ROWS = 1025  # a shorter last batch is dropped, as in the package
 class Engine(Protocol):
     """One way to rank in a pass."""
 
-    def state(self, ranker: StreamRanking, label: str) -> Any:
+    def state(self, ranker: RankingPass, label: str) -> Any:
         """An empty state of the scan."""
         ...
 
-    def frame(self, ranker: StreamRanking, label: str, state: Any, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: RankingPass, label: str, state: Any, source: Any) -> pl.DataFrame:
         """One row per column, best first, with ``column, value, rank, ...``."""
         ...
 
@@ -48,11 +48,11 @@ class Engine(Protocol):
 class Counts:
     """Contingency tables over the whole stream."""
 
-    def state(self, ranker: StreamRanking, label: str) -> CountState:
+    def state(self, ranker: RankingPass, label: str) -> CountState:
         _refuse_unread(ranker, reference=False, normalize=NORMALIZATIONS)
         return CountState(ranker.candidates_.items, label, ranker.plan_)
 
-    def frame(self, ranker: StreamRanking, label: str, state: CountState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: RankingPass, label: str, state: CountState, source: Any) -> pl.DataFrame:
         if ranker.normalize == "minmax":
             ranker.notes_.append(MINMAX_NOTE)
         return score_columns(
@@ -69,7 +69,7 @@ class Counts:
 class Batches:
     """Scores of batches and their median, as in the OutRank paper."""
 
-    def state(self, ranker: StreamRanking, label: str) -> BatchState:
+    def state(self, ranker: RankingPass, label: str) -> BatchState:
         _refuse_unread(ranker, reference=False)
         return BatchState(
             [(name, "values") for name in ranker.candidates_.names],
@@ -82,7 +82,7 @@ class Batches:
             seed=ranker.random_state,
         )
 
-    def frame(self, ranker: StreamRanking, label: str, state: BatchState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: RankingPass, label: str, state: BatchState, source: Any) -> pl.DataFrame:
         found = state.finalize()
         ranker.notes_.extend(found.meta.warnings)
         frame = found.frame.with_columns(se=pl.col("sd") / pl.col("n_batches").sqrt())
@@ -92,11 +92,11 @@ class Batches:
 class Package:
     """``preset="outrank"``: the numbers of the package, from batches of strings."""
 
-    def state(self, ranker: StreamRanking, label: str) -> None:
+    def state(self, ranker: RankingPass, label: str) -> None:
         _refuse_unread(ranker, reference=False)
         # it reads the rows in their order itself
 
-    def frame(self, ranker: StreamRanking, label: str, state: None, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: RankingPass, label: str, state: None, source: Any) -> pl.DataFrame:
         if source is None:
             raise ValueError(
                 'preset="outrank" needs the rows in order: use fit(), not partial_fit() or merge()'
@@ -133,12 +133,12 @@ class Sample:
     A column that has bins takes part with them: one-hot, numbers that hardly repeat would be an id.
     """
 
-    def state(self, ranker: StreamRanking, label: str) -> SampleState:
+    def state(self, ranker: RankingPass, label: str) -> SampleState:
         _refuse_unread(ranker, reference=True)
         views = dict(ranker.candidates_.items)  # the bins, where there are both
         return SampleState(views, label, SAMPLE_ROWS, ranker.random_state, binned=_names_of(views, "bins"))
 
-    def frame(self, ranker: StreamRanking, label: str, state: SampleState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: RankingPass, label: str, state: SampleState, source: Any) -> pl.DataFrame:
         from salience.tabular.surrogates import (
             surrogate_scores,  # brings scikit-learn, which the others do not need
         )
@@ -157,11 +157,11 @@ class Sample:
 class Correlations:
     """Pearson's correlation from the moments of the whole stream."""
 
-    def state(self, ranker: StreamRanking, label: str) -> MomentState:
+    def state(self, ranker: RankingPass, label: str) -> MomentState:
         _refuse_unread(ranker, reference=False, normalize=("none",))
         return MomentState(_number_names(ranker), ranker.plan_, label, quantiles=False)
 
-    def frame(self, ranker: StreamRanking, label: str, state: MomentState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: RankingPass, label: str, state: MomentState, source: Any) -> pl.DataFrame:
         found = state.finalize()
         rows = [(name, m.pearson, int(m.class_counts.sum())) for name, m in found.items()]
         return _correlated(rows, ranker)
@@ -170,7 +170,7 @@ class Correlations:
 class NumberSample:
     """Statistics that need the order of the numbers, on a seeded sample of rows."""
 
-    def state(self, ranker: StreamRanking, label: str) -> SampleState:
+    def state(self, ranker: RankingPass, label: str) -> SampleState:
         signed = ranker._heuristic.better == "abs"
         _refuse_unread(ranker, reference=False, normalize=("none",) if signed else UNIVERSAL)
         names = _number_names(ranker)
@@ -178,7 +178,7 @@ class NumberSample:
             names = [*names, label]
         return SampleState(names, label, NUMBER_ROWS, ranker.random_state, numbers=True)
 
-    def frame(self, ranker: StreamRanking, label: str, state: SampleState, source: Any) -> pl.DataFrame:
+    def frame(self, ranker: RankingPass, label: str, state: SampleState, source: Any) -> pl.DataFrame:
         columns, labels = state.finalize()
         numbers = columns.pop(label, None)
         y = labels.astype(np.float64) if numbers is None else _finite(numbers)
@@ -233,7 +233,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 }
 
 
-def _refuse_unread(ranker: StreamRanking, *, reference: bool, normalize: Sequence[str] = UNIVERSAL) -> None:
+def _refuse_unread(ranker: RankingPass, *, reference: bool, normalize: Sequence[str] = UNIVERSAL) -> None:
     """An option that the engine would not read is an error: a ranking must not look as if it had been heeded."""
     if ranker.reference is not None and not reference:
         raise ValueError(
@@ -251,7 +251,7 @@ def _names_of(views: dict[str, str], view: str) -> tuple[str, ...]:
     return tuple(name for name, own in views.items() if own == view)
 
 
-def _ranked(frame: pl.DataFrame, ranker: StreamRanking, by: str, scaled: bool = False) -> pl.DataFrame:
+def _ranked(frame: pl.DataFrame, ranker: RankingPass, by: str, scaled: bool = False) -> pl.DataFrame:
     """Order a frame whose null is not analytic, and judge z by the normal distribution."""
     half = float(ndtri(0.975))
     se = frame["se"].to_numpy() if "se" in frame.columns else np.full(len(frame), np.nan)
@@ -277,7 +277,7 @@ def _ranked(frame: pl.DataFrame, ranker: StreamRanking, by: str, scaled: bool = 
     return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
 
 
-def _number_names(ranker: StreamRanking) -> list[str]:
+def _number_names(ranker: RankingPass) -> list[str]:
     """Names of what has numbers, in order.
 
     Raises
@@ -296,7 +296,7 @@ def _number_names(ranker: StreamRanking) -> list[str]:
     return names
 
 
-def _correlated(rows: Sequence[tuple[str, float, int]], ranker: StreamRanking) -> pl.DataFrame:
+def _correlated(rows: Sequence[tuple[str, float, int]], ranker: RankingPass) -> pl.DataFrame:
     """Rank correlations by size; the null is that of independent normal variables."""
     frame = pl.DataFrame(rows, schema={"column": pl.String, "value": pl.Float64, "n": pl.Int64}, orient="row")
     value, n = frame["value"].to_numpy(), np.maximum(frame["n"].to_numpy(), 4)

@@ -9,10 +9,10 @@ from sklearn.base import BaseEstimator
 
 from salience.results.scores import Scores
 from salience.tabular.inputs import checked
-from salience.tabular.stream import StreamRanking
+from salience.tabular.stream import RankingPass
 
 
-class StreamRanker(BaseEstimator, StreamRanking):
+class StreamRanker(BaseEstimator, RankingPass):
     """Rank columns, and what can be made of them, against a label in one pass.
 
     The score of a column is its mutual information with the label minus what a column with the same histogram and no
@@ -148,4 +148,4 @@ def rank(source: Any, label: str | Sequence[str], **options: Any) -> Scores:
     >>> scores.top(3).items
     ['relationship', 'marital-status', 'capital-gain']
     """
-    return StreamRanking(label, **options).fit(source).scores_
+    return RankingPass(label, **options).fit(source).scores_

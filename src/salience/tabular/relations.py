@@ -10,17 +10,17 @@ from salience.tabular.redundancy import rank_3mr
 from salience.tabular.similarity import pairwise_redundancy
 
 if TYPE_CHECKING:
-    from salience.tabular.stream import StreamRanking
+    from salience.tabular.stream import RankingPass
 
 
 def relations(
-    ranker: StreamRanking, source: Any, how: dict[str, Any]
+    ranker: RankingPass, source: Any, how: dict[str, Any]
 ) -> tuple[Scores | None, Scores | None, Scores | None]:
     """What a ranker's `order` and `scope` ask for.
 
     Parameters
     ----------
-    ranker : StreamRanking
+    ranker : RankingPass
         With `scores_`; its first label counts.
     source : Source or None
         None when the rows are no longer at hand (`partial_fit`, `merge`): then there is nothing to look at.

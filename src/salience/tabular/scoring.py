@@ -59,11 +59,8 @@ def score_table(
         table, n=permutations, rng=np.random.default_rng(seed), statistic=heuristic.statistic
     )
     tail = float(stdtr(permutations - 1, -drawn.z / np.sqrt(1 + 1 / permutations)))
-    # an index that is adjusted or normalised stays on its own scale
-    value = raw - drawn.mean if heuristic.name == "mi" else raw
-    return _row(
-        info.mi, drawn.mean, value, se if heuristic.name == "mi" else drawn.sd, drawn.z, drawn.p, tail
-    )
+    se = info.se if heuristic.name == "mi" else drawn.sd
+    return _row(info.mi, drawn.mean, raw - drawn.mean, se, drawn.z, drawn.p, tail)
 
 
 def _row(
@@ -123,7 +120,7 @@ def score_columns(
         by = "value" if heuristic.name == "mi" or null == "none" else "z"
         best, view, table = max(scored, key=lambda s: s[0][by])
         values = next((t for v, t in candidates if v == "values"), table)
-        best = dict(best, **{p: min(1.0, best[p] * len(candidates)) for p in ("p", "tail")})
+        best = dict(best, **{p: float(np.minimum(1.0, best[p] * len(candidates))) for p in ("p", "tail")})
         rows.append(
             {
                 "column": name,

@@ -22,13 +22,13 @@ from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
 from salience.tabular.candidates import Candidates
 from salience.tabular.engines import engine
-from salience.tabular.heuristics import OUTRANK_NAMES, heuristic
+from salience.tabular.heuristics import HEURISTICS, OUTRANK_NAMES, heuristic
 from salience.tabular.relations import relations
 from salience.tabular.scoring import NORMALIZATIONS, NULLS
 from salience.tabular.tally import Tally, saved_ranker
 
 
-class StreamRanking:
+class RankingPass:
     """What :class:`~salience.tabular.ranking.StreamRanker` does, without scikit-learn; the parameters are described there."""
 
     def __init__(
@@ -158,7 +158,7 @@ class StreamRanking:
         self._finish(None, started, {})
         return self
 
-    def merge(self, other: StreamRanking) -> Self:
+    def merge(self, other: RankingPass) -> Self:
         """Add what another ranker with the same plan counted on other rows.
 
         Raises
@@ -218,7 +218,8 @@ class StreamRanking:
     def _resolve(self) -> None:
         """Look up what the parameters name."""
         self._heuristic = heuristic(self.heuristic)
-        self._null = OUTRANK_NAMES[self.heuristic][1] if self.heuristic in OUTRANK_NAMES else self.null
+        implied = OUTRANK_NAMES.get(self.heuristic) if self.heuristic not in HEURISTICS else None
+        self._null = implied[1] if implied else self.null
         for name, value, known in (
             ("null", self.null, NULLS),
             ("normalize", self.normalize, NORMALIZATIONS),
@@ -294,7 +295,7 @@ class StreamRanking:
             rows=rows,
             unit=self._heuristic.unit if self.normalize == "none" else "share",
             interval=Interval("normal", 0.95),
-            net_of_null=self._heuristic.name == "mi" and self.normalize != "minmax",
+            net_of_null=self._heuristic.reads == "counts" and self._null != "none" and self.normalize != "minmax",
             warnings=tuple(self.notes_),
             seconds=time.perf_counter() - started,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -13,6 +13,15 @@ Outcome = Literal["holds", "fails", "undecided", "not run"]
 Better = Literal["high", "low"]
 OUTCOMES: tuple[Outcome, ...] = ("holds", "fails", "undecided", "not run")
 RANKING = "ranking"  # the subject of a check on the ranking itself; anything else is a control beside it
+
+
+def refuse_unknown(kinds: Iterable[str], known: Collection[str], what: str) -> None:
+    """Raise a ValueError that names the kinds that are not known, and those that are."""
+    unknown = [kind for kind in kinds if kind not in known]
+    if unknown:
+        raise ValueError(
+            f"there is no {what} {', '.join(map(repr, unknown))}; the kinds are {', '.join(known)}"
+        )
 
 
 def judge(lo: float, hi: float, threshold: float, better: Better = "high") -> Outcome:
@@ -126,14 +135,8 @@ class Check:
     ) -> Check:
         """A check whose verdict follows from its interval and its threshold (see `judge`)."""
         verdict = judge(lo, hi, threshold, better)
-        numbers: dict[str, Any] = dict(
-            zip(
-                ("statistic", "lo", "hi", "threshold"),
-                map(float, (statistic, lo, hi, threshold)),
-                strict=True,
-            )
-        )
-        return cls(name, verdict, why, better=better, **numbers, **details)
+        statistic, lo, hi, threshold = map(float, (statistic, lo, hi, threshold))
+        return cls(name, verdict, why, statistic, lo, hi, threshold=threshold, better=better, **details)
 
     @classmethod
     def not_run(cls, name: str, why: str, **details: Any) -> Check:

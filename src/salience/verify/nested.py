@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from sklearn.model_selection import KFold, StratifiedKFold
 
 from salience.results.scores import Scores
 from salience.verify.bench import Bench, columns
-from salience.verify.check import RANKING, Check
-from salience.verify.checks.invariance import invariance
+from salience.verify.check import RANKING, Check, refuse_unknown
+from salience.verify.checks.invariance import CHANGES, invariance
 from salience.verify.checks.leakage import leak
 from salience.verify.checks.performance import (
     FRACTIONS,
@@ -29,7 +30,8 @@ from salience.verify.checks.performance import (
     retention,
     sizes_of,
 )
-from salience.verify.checks.planted import controls
+from salience.verify.checks.planted import KINDS, controls
+from salience.verify.checks.planted import THRESHOLDS as PLANTED
 from salience.verify.checks.relations import agreement, covariates_of, nuisance
 from salience.verify.checks.stability import stability
 from salience.verify.fitting import fit_scores
@@ -37,6 +39,9 @@ from salience.verify.sample import Sample
 from salience.verify.verdict import Verdict, report
 
 Progress = Callable[[int, int], None]
+NO_FIDELITY = Check.not_run(
+    "fidelity", "it is about attributions per instance, and this is a ranking: fidelity(attributions, f)"
+)
 PERMUTED = 5  # permutations of the target per split: one of them may be lucky
 # What stands in the place of the ranking in every split, and has to fail.
 CONTROLS = ("random", "reversed", "permuted target")
@@ -118,12 +123,12 @@ def verify_scores(
         leak(scores, bench, threshold=limits["leak"], **shared),
         stability(scores, threshold=limits["stability"], level=level),
         _agreement(scores, other, limits["agreement"], level),
-        Check.not_run("controls", "needs the method and its data, not only its scores: verify(method, data)"),
-        Check.not_run(
-            "invariance", "needs the method and its data, not only its scores: verify(method, data)"
+        *(
+            Check.not_run(name, "needs the method and its data, not only its scores: verify(method, data)")
+            for name in ("controls", "invariance")
         ),
         Check.not_run("nuisance", "needs covariates of the items: nuisance(scores, covariates)"),
-        _no_fidelity(),
+        NO_FIDELITY,
     ]
     fixed = {"fractions": list(fractions), "random": random, "thresholds": dict(limits), **shared}
     return report(rows, bench=bench.how, method=scores.meta.method, **fixed)
@@ -191,13 +196,15 @@ def verify_method(
     started = time.perf_counter()
     if random < 20:
         raise ValueError(f"the nested form compares with at least 20 random rankings, got random={random}")
+    refuse_unknown(planted, KINDS, "control")
+    refuse_unknown(under, CHANGES, "change")
     limits = _limits(thresholds)
     sample = Sample.of(data, task=task)
-    told = _teller(progress, splits + 3 + bool(planted) + bool(under))
+    told = _counting(progress, splits + 3 + bool(planted) + bool(under))
     folds = _folds(sample, splits, seed)
     sizes = sizes_of(fractions, len(sample.items))
     runs = [
-        _told(told, _judge_split, method, sample, fold, estimator, sizes, random, seed + number, seed, n_jobs)
+        told(_judge_split, method, sample, fold, estimator, sizes, random, seed + number, seed, n_jobs)
         for number, fold in enumerate(folds)
     ]
     scores = fit_scores(method, sample, seed=seed)
@@ -206,25 +213,23 @@ def verify_method(
     for name in ("retention", "deletion"):
         rule = Rule(limits[name], level=level, seed=seed)
         rows += _beside_controls(name, [run.gains[name] for run in runs] if sizes else [], random, rule)
-    rows.append(_told(told, _leak_of, runs, limits["leak"], level, seed))
-    rows.append(
-        _told(told, stability, [run.scores for run in runs], threshold=limits["stability"], level=level)
-    )
+    rows.append(told(_leak_of, runs, limits["leak"], level, seed))
+    rows.append(told(stability, [run.scores for run in runs], threshold=limits["stability"], level=level))
     limited = {kind: limits[f"controls: {kind}"] for kind in planted}
     rows += (
-        _told(told, controls, method, sample, planted, thresholds=limited, **shared)
+        told(controls, method, sample, planted, thresholds=limited, **shared)
         if planted
-        else [_left_out("controls")]
+        else [Check.not_run("controls", "left out by the caller")]
     )
     rows += (
-        _told(told, invariance, method, sample, under, threshold=limits["invariance"], seed=seed)
+        told(invariance, method, sample, under, threshold=limits["invariance"], seed=seed)
         if under
-        else [_left_out("invariance")]
+        else [Check.not_run("invariance", "left out by the caller")]
     )
-    rows.append(_told(told, nuisance, scores, covariates_of(sample), threshold=limits["nuisance"], **shared))
+    rows.append(told(nuisance, scores, covariates_of(sample), threshold=limits["nuisance"], **shared))
     second = None if other is None else fit_scores(other, sample, seed=seed)
     rows.append(_agreement(scores, second, limits["agreement"], level))
-    rows.append(_no_fidelity())
+    rows.append(NO_FIDELITY)
     return report(
         rows,
         method=scores.meta.method,
@@ -292,7 +297,7 @@ def _beside_controls(name: str, splits: Sequence[Gains], random: int, rule: Rule
     if not splits:
         return [Check.not_run(name, "there is one column: there is no top to speak of", how="refit")]
     blind, drawn = range(2, 2 + PERMUTED), range(2 + PERMUTED, 2 + PERMUTED + random)
-    subjects = {RANKING: range(1), "random": drawn, "reversed": range(1, 2), "permuted target": blind}
+    subjects = dict(zip((RANKING, *CONTROLS), (range(1), drawn, range(1, 2), blind), strict=True))
     return judge_gains(name, Gains.stacked(splits), subjects, drawn, rule, how="refit")
 
 
@@ -308,25 +313,12 @@ def _agreement(scores: Scores, other: Scores | None, threshold: float, level: fl
     return agreement(scores, other, threshold=threshold, level=level)
 
 
-def _no_fidelity() -> Check:
-    return Check.not_run(
-        "fidelity", "it is about attributions per instance, and this is a ranking: fidelity(attributions, f)"
-    )
-
-
-def _left_out(name: str) -> Check:
-    return Check.not_run(name, "left out by the caller")
-
-
 THRESHOLDS: dict[str, float] = {
     "retention": 0.0,
     "deletion": 0.0,
     "leak": 0.9,
     "stability": 0.5,
-    "controls: permuted target": 0.6,
-    "controls: shuffled copy": 0.75,
-    "controls: duplicate": 0.1,
-    "controls: label copy": 1.0,
+    **{f"controls: {kind}": threshold for kind, threshold in PLANTED.items()},
     "invariance": 0.99,
     "nuisance": 0.8,
     "agreement": 0.5,
@@ -357,19 +349,14 @@ def _folds(sample: Sample, splits: int, seed: int) -> list[tuple[NDArray[np.intp
     return list(kind(splits, shuffle=True, random_state=seed).split(np.zeros(len(sample)), codes))
 
 
-def _teller(progress: Progress | None, total: int) -> Callable[[], None]:
-    done = 0
+def _counting(progress: Progress | None, total: int) -> Callable[..., Any]:
+    """Do a piece of work and tell that it is done."""
+    count = itertools.count(1)
 
-    def tell() -> None:
-        nonlocal done
-        done += 1
+    def counted(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        result = work(*args, **kwargs)
         if progress is not None:
-            progress(done, total)
+            progress(next(count), total)
+        return result
 
-    return tell
-
-
-def _told(tell: Callable[[], None], work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    result = work(*args, **kwargs)
-    tell()
-    return result
+    return counted

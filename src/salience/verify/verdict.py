@@ -235,16 +235,9 @@ def _line(check: Check) -> tuple[str, ...]:
 
 
 def _as_json(check: Check) -> dict[str, Any]:
-    body: dict[str, Any] = {"check": check.name} | {name: getattr(check, name) for name in _WORDS}
-    # JSON has no NaN: a number that is not finite is written as its name.
-    body |= {name: _finite(getattr(check, name)) for name in _NUMBERS}
-    body["settings"] = dict(check.settings)
-    if check.curve is not None:
-        body["curve"] = {
-            name: [_finite(value) if isinstance(value, float) else value for value in column.to_list()]
-            for name, column in zip(check.curve.columns, check.curve.get_columns(), strict=True)
-        }
-    return body
+    body = {name: getattr(check, name) for name in (*_WORDS, *_NUMBERS, "settings")}
+    curve = {} if check.curve is None else {"curve": check.curve.to_dict(as_series=False)}
+    return {"check": check.name, **body, **curve}
 
 
 def _from_json(body: Mapping[str, Any]) -> Check:
@@ -256,18 +249,5 @@ def _from_json(body: Mapping[str, Any]) -> Check:
     return Check(body["check"], **words, **numbers, settings=body["settings"], curve=curve)
 
 
-def _finite(value: float) -> float | str:
-    return float(value) if math.isfinite(value) else str(float(value))
-
-
 def _number(value: Any) -> Any:
     return float(value) if isinstance(value, str) and value in ("nan", "inf", "-inf") else value
-
-
-def _plain(value: Any) -> Any:
-    """numpy scalars, arrays and tuples as JSON values."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, frozenset | set):
-        return sorted(value)
-    return str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
@@ -11,13 +11,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from salience.results.scores import Scores
-from salience.verify.check import Check
-from salience.verify.checks.relations import interest, rank_correlation
+from salience.verify.check import Check, refuse_unknown
+from salience.verify.checks.relations import interest_in, rank_correlation
 from salience.verify.encoding import split_columns
 from salience.verify.fitting import fit_scores, takes_workers
 from salience.verify.sample import Sample
 
-Change = Callable[[Sample, np.random.Generator], Sample]
+
+class Change(NamedTuple):
+    """What should not matter: in words, done to a sample, and why it cannot be done to it (empty: it can)."""
+
+    said: str
+    of: Callable[[Sample, np.random.Generator], Sample]
+    lacks: Callable[[Any, Sample], str] = lambda fit, sample: ""
 
 
 def invariance(
@@ -57,11 +63,7 @@ def invariance(
         One per kind, called "invariance: <kind>". `lo` and `hi` are the worst and the best of the `n`
         changes.
     """
-    unknown = [kind for kind in under if kind not in CHANGES]
-    if unknown:
-        raise ValueError(
-            f"there is no change {', '.join(map(repr, unknown))}; the kinds are {', '.join(CHANGES)}"
-        )
+    refuse_unknown(under, CHANGES, "change")
     sample = Sample.of(data)
     if len(sample.items) < 3:
         why = f"{len(sample.items)} columns have hardly an order; 3 are the least"
@@ -72,33 +74,34 @@ def invariance(
 
 def _one(kind: str, fit: Any, sample: Sample, original: Scores, n: int, threshold: float, seed: int) -> Check:
     name = f"invariance: {kind}"
-    reason = REASONS[kind](fit, sample)
+    change = CHANGES[kind]
+    reason = change.lacks(fit, sample)
     if reason:
         return Check.not_run(name, reason)
-    worst_of: list[float] = []
+    correlations: list[float] = []
     moved: dict[str, float] = {}
     items = [item for item in original.items if item in set(sample.items)]
     own = _worth(original, items)
     for number in range(n):
         rng = np.random.default_rng((seed, 5, number))
         workers = None if kind != "n_jobs" else number + 2
-        other = _worth(fit_scores(fit, CHANGES[kind](sample, rng), seed=seed, workers=workers), items)
+        other = _worth(fit_scores(fit, change.of(sample, rng), seed=seed, workers=workers), items)
         # Two rankings that are constant are the same ranking, though they have no correlation.
         same = np.array_equal(np.nan_to_num(own, nan=-np.inf), np.nan_to_num(other, nan=-np.inf))
-        worst_of.append(1.0 if same else rank_correlation(own, other))
+        correlations.append(1.0 if same else rank_correlation(own, other))
         for item, shift in zip(items, np.abs(_places(own) - _places(other)), strict=True):
             moved[item] = max(moved.get(item, 0.0), float(shift))
     most = max(moved, key=lambda item: moved[item])
     said = f"{most} moves most, by {moved[most]:g} places" if moved[most] else "no column moves"
     return Check.judged(
         name,
-        statistic=min(worst_of),
-        lo=min(worst_of),
-        hi=max(worst_of),
+        statistic=min(correlations),
+        lo=min(correlations),
+        hi=max(correlations),
         reference=0.0,
         threshold=threshold,
         unit="rank correlation with the original, worst to best",
-        why=f"{SAID[kind]}: {said}",
+        why=f"{change.said}: {said}",
         settings={"n": n, "seed": seed},
         curve=pl.DataFrame({"item": list(moved), "places": list(moved.values())}),
     )
@@ -133,10 +136,6 @@ def _rescale(sample: Sample, rng: np.random.Generator) -> Sample:
     return sample.with_columns({column.name: column * int(2 ** rng.integers(1, 8)) for column in wide})
 
 
-def _unchanged(sample: Sample, rng: np.random.Generator) -> Sample:
-    return sample
-
-
 def _is_numeric(column: nw.Series[Any]) -> bool:
     return column.dtype.is_float() or column.dtype.is_signed_integer()
 
@@ -161,37 +160,18 @@ def _needs_names(fit: Any, sample: Sample) -> str:
     return "" if named else "the target and all columns are numbers: there is nothing to rename"
 
 
-def _needs_nothing(fit: Any, sample: Sample) -> str:
-    return ""
-
-
 CHANGES: dict[str, Change] = {
-    "row_order": _row_order,
-    "item_order": _item_order,
-    "relabel": _relabel,
-    "rescale": _rescale,
-    "n_jobs": _unchanged,
-}
-REASONS: dict[str, Callable[[Any, Sample], str]] = {
-    "row_order": _needs_nothing,
-    "item_order": _needs_nothing,
-    "relabel": _needs_names,
-    "rescale": _needs_numbers,
-    "n_jobs": _needs_workers,
-}
-SAID = {
-    "row_order": "with the rows in another order",
-    "item_order": "with the columns in another order",
-    "relabel": "with classes and values under other names",
-    "rescale": "with the numbers in other units",
-    "n_jobs": "with another number of workers",
+    "row_order": Change("with the rows in another order", _row_order),
+    "item_order": Change("with the columns in another order", _item_order),
+    "relabel": Change("with classes and values under other names", _relabel, _needs_names),
+    "rescale": Change("with the numbers in other units", _rescale, _needs_numbers),
+    "n_jobs": Change("with another number of workers", lambda sample, rng: sample, _needs_workers),
 }
 
 
 def _worth(scores: Scores, items: Sequence[str]) -> NDArray[np.float64]:
     """Interest in each item; differences below nine digits of the largest are rounding, not a ranking."""
-    worth = dict(zip(scores.items, interest(scores).tolist(), strict=True))
-    values = np.array([worth.get(item, np.nan) for item in items])
+    values = interest_in(items, scores)
     scale = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
     return np.asarray(np.round(values / scale, 9) if scale > 0 else values)
 

@@ -8,11 +8,10 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from salience.results.scores import Scores
-from salience.verify.check import Check
-from salience.verify.checks.relations import fisher_interval, interest, rank_correlation
+from salience.verify.check import Check, refuse_unknown
+from salience.verify.checks.relations import fisher_interval, interest, interest_in, rank_correlation
 from salience.verify.fitting import fit_scores
 from salience.verify.sample import Sample
 
@@ -76,8 +75,8 @@ def controls(
     ====================  ===========================================================  =====================
     "permuted target"     with a permuted target the ranking is another one            correlation <= 0.6
     "shuffled copy"       a top column is ranked above shuffled copies of itself       share >= 0.75
-    "duplicate"           a top column and its duplicate are ranked side by side       gap <= 0.1 of the
-    items "label copy"          a copy of the target is ranked first                         place <= 1
+    "duplicate"           a top column and its duplicate are ranked side by side       gap <= 0.1
+    "label copy"          a copy of the target is ranked first                         place <= 1
     ====================  ===========================================================  =====================
 
     Parameters
@@ -98,11 +97,7 @@ def controls(
     tuple of Check
         One per kind, called "controls: <kind>".
     """
-    unknown = [kind for kind in (*kinds, *(thresholds or {})) if kind not in KINDS]
-    if unknown:
-        raise ValueError(
-            f"there is no control {', '.join(map(repr, unknown))}; the kinds are {', '.join(KINDS)}"
-        )
+    refuse_unknown((*kinds, *(thresholds or {})), KINDS, "control")
     sample = Sample.of(data)
     k = max(1, round(len(sample.items) / 5)) if k is None else min(int(k), len(sample.items))
     run = Experiment(fit, sample, fit_scores(fit, sample, seed=seed), k, n, level, seed)
@@ -117,11 +112,11 @@ def _permuted_target(run: Experiment, threshold: float) -> Check:
         return Check.not_run(
             name, f"{len(items)} columns are too few for a correlation of rankings; 5 are the least"
         )
-    own = _aligned(run.real, items)
+    own = interest_in(items, run.real)
     found = []
     for number in range(run.n):
         permuted = run.sample.with_target(run.rng(0, number).permutation(run.sample.target))
-        found.append(rank_correlation(own, _aligned(run.refit(permuted, number), items)))
+        found.append(rank_correlation(own, interest_in(items, run.refit(permuted, number))))
     mean = float(np.mean(found))
     lo, hi = fisher_interval(mean, len(items), run.level)
     return Check.judged(
@@ -145,7 +140,9 @@ def _shuffled_copy(run: Experiment, threshold: float) -> Check:
     for number in range(run.n):
         rng = run.rng(1, number)
         copies = {name: _name_of(run.sample, f"{name} shuffled") for name in top}
-        planted = {copies[name]: _rows(run.sample, name, rng.permutation(len(run.sample))) for name in top}
+        planted = {
+            copies[name]: run.sample.take(rng.permutation(len(run.sample))).frame[name] for name in top
+        }
         scores = run.refit(run.sample.with_columns(planted), number)
         worth = dict(zip(scores.items, np.nan_to_num(interest(scores), nan=-np.inf), strict=True))
         for name in top:
@@ -172,20 +169,19 @@ def _duplicate(run: Experiment, threshold: float) -> Check:
     gaps = []
     for number, name in enumerate(top):
         copy = _name_of(run.sample, f"{name} duplicate")
-        scores = run.refit(run.sample.with_columns({copy: _rows(run.sample, name, None)}), number)
+        scores = run.refit(run.sample.with_columns({copy: run.sample.frame[name]}), number)
         place = {item: position for position, item in enumerate(scores.top(len(scores)).items)}
         last = len(place)
         # Side by side is the best that two columns can be, so a distance of 1 counts as none.
-        gaps.append(
-            (abs(place.get(name, last) - place.get(copy, last)) - 1) / max(1, len(run.sample.items) - 1)
-        )
-    gaps = [max(0.0, gap) for gap in gaps]
+        apart = abs(place.get(name, last) - place.get(copy, last)) - 1
+        gaps.append(max(0.0, apart / max(1, len(run.sample.items) - 1)))
     mean = float(np.mean(gaps))
+    reach = _reach(gaps, run.level) if len(gaps) > 1 else 0.0
     return Check.judged(
         "controls: duplicate",
         statistic=mean,
-        lo=mean if len(gaps) == 1 else max(0.0, mean - _reach(gaps, run.level)),
-        hi=mean if len(gaps) == 1 else min(1.0, mean + _reach(gaps, run.level)),
+        lo=max(0.0, mean - reach),
+        hi=max(mean, min(1.0, mean + reach)),
         reference=1 / 3,
         threshold=threshold,
         better="low",
@@ -234,16 +230,6 @@ KINDS: dict[str, Callable[[Experiment, float], Check]] = {
     "label copy": _label_copy,
 }
 THRESHOLDS = {"permuted target": 0.6, "shuffled copy": 0.75, "duplicate": 0.1, "label copy": 1.0}
-
-
-def _aligned(scores: Scores, items: Sequence[str]) -> NDArray[np.float64]:
-    worth = dict(zip(scores.items, interest(scores).tolist(), strict=True))
-    return np.array([worth.get(name, np.nan) for name in items])
-
-
-def _rows(sample: Sample, name: str, order: NDArray[np.intp] | None) -> Any:
-    """A column, its rows in another order."""
-    return (sample if order is None else sample.take(order)).frame[name]
 
 
 def _name_of(sample: Sample, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import Any
 
@@ -137,19 +137,17 @@ def agreement(
     """
     if tuple(a.keys) != tuple(b.keys):
         raise ValueError(f"the rankings name their items by {a.keys} and {b.keys}: roll one of them up first")
-    left = dict(zip(a.items, interest(a).tolist(), strict=True))
-    right = dict(zip(b.items, interest(b).tolist(), strict=True))
-    common = [name for name in left if name in right and not math.isnan(left[name] + right[name])]
-    if len(common) < 5:
-        return Check.not_run("agreement", f"{len(common)} items are scored in both rankings; 5 are the least")
-    x, y = np.array([left[name] for name in common]), np.array([right[name] for name in common])
-    rho = _partial(x, y)[0]
-    lo, hi = fisher_interval(rho, len(common), level)
-    k = max(1, round(len(common) / 4)) if k is None else min(int(k), len(common))
-    shared = len(
-        set(np.argsort(-x, kind="stable")[:k].tolist()) & set(np.argsort(-y, kind="stable")[:k].tolist())
-    )
-    alone = len(set(left) ^ set(right))
+    both = np.stack([interest(a), interest_in(a.items, b)])
+    x, y = both[:, np.isfinite(both).all(axis=0)]
+    common = len(x)
+    if common < 5:
+        return Check.not_run("agreement", f"{common} items are scored in both rankings; 5 are the least")
+    rho = rank_correlation(x, y)
+    lo, hi = fisher_interval(rho, common, level)
+    k = max(1, round(common / 4)) if k is None else min(int(k), common)
+    tops = [np.argsort(-side, kind="stable")[:k] for side in (x, y)]
+    shared = len(np.intersect1d(tops[0], tops[1]))
+    alone = len(set(a.items) ^ set(b.items))
     return Check.judged(
         "agreement",
         statistic=rho,
@@ -159,8 +157,8 @@ def agreement(
         threshold=threshold,
         unit="rank correlation",
         why=(
-            f"{len(common)} common items at rank correlation {rho:+.2f}; {shared} of the top {k} are the "
-            f"same ({k * k / len(common):.1f} by chance)"
+            f"{common} common items at rank correlation {rho:+.2f}; {shared} of the top {k} are the "
+            f"same ({k * k / common:.1f} by chance)"
             + (f"; {alone} items are in one ranking only" if alone else "")
         ),
         settings={"k": k, "level": level, "methods": [a.meta.method, b.meta.method]},
@@ -195,6 +193,12 @@ def interest(scores: Scores) -> Vector:
     if scores.by:
         scores.order()  # raises, with what to do, when there are several rankings
     return -np.asarray(sort_key(scores.frame, scores.better), dtype=np.float64)
+
+
+def interest_in(items: Sequence[str], scores: Scores) -> Vector:
+    """The same in the order of `items`, NaN for those that the scores do not hold; shape (items,)."""
+    worth = dict(zip(scores.items, interest(scores).tolist(), strict=True))
+    return np.array([worth.get(item, np.nan) for item in items])
 
 
 def fisher_interval(rho: float, n: int, level: float) -> tuple[float, float]:
