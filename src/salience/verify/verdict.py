@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from salience.results.meta import plain
 from salience.results.storage import written_beside
 from salience.verify.check import OUTCOMES, Check, Outcome
 
@@ -156,11 +156,11 @@ class Verdict:
         body = {
             "format": FORMAT,
             "overall": self.overall,
-            "settings": dict(self.settings),
+            "settings": self.settings,
             "checks": [row for row, check in rows if not check.is_control],
             "controls": [row for row, check in rows if check.is_control],
         }
-        text = json.dumps(body, indent=1, allow_nan=False, default=_plain)
+        text = json.dumps(plain(body), indent=1, allow_nan=False)
         if path is not None:
             with written_beside(path) as beside:
                 beside.write_text(text, encoding="utf-8")
