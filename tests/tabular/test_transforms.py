@@ -99,6 +99,7 @@ def test_a_missing_number_stays_missing_unless_it_is_filled():
 
 
 def test_presets_add_up_and_single_transforms_can_be_named():
+    assert find_transforms("fw") == find_transforms("fw-transformers")
     assert len(find_transforms("minimal,default")) == 10
     assert [t.name for t in find_transforms(["sqrt", "fw_log_res_1_gt_8"])] == ["sqrt", "fw_log_res_1_gt_8"]
     with pytest.raises(ValueError, match=r"unknown transform 'defualt'.*minimal, default"):

@@ -8,6 +8,7 @@ result is the median over batches.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -302,7 +303,11 @@ def _batches(
 def _as_strings(batch: pa.RecordBatch, format: str) -> pa.Table:
     columns = []
     for column in batch.columns:
-        text = as_text(column).cast(pa.large_string())
+        if pa.types.is_nested(column.type):  # the package knows texts only
+            found = [None if v is None else json.dumps(v, default=str) for v in column.to_pylist()]
+            text = pa.array(found, pa.large_string())
+        else:
+            text = as_text(column).cast(pa.large_string())
         columns.append(pc.fill_null(text, "") if format in _TEXT_FORMATS else text)
     return pa.table(columns, names=batch.schema.names)
 

@@ -90,8 +90,8 @@ def find_transforms(presets: str | Iterable[str | Transform]) -> tuple[Transform
     for wanted in presets.split(",") if isinstance(presets, str) else presets:
         if isinstance(wanted, Transform):
             found[wanted.name] = wanted
-        elif wanted.strip() in PRESETS:
-            found.update((t.name, t) for t in PRESETS[wanted.strip()])
+        elif (preset := _SHORT.get(wanted.strip(), wanted.strip())) in PRESETS:
+            found.update((t.name, t) for t in PRESETS[preset])
         elif wanted in _ALL:
             found[wanted] = _ALL[wanted]
         else:
@@ -385,5 +385,7 @@ PRESETS: dict[str, tuple[Transform, ...]] = {
     "fw-transformers": _EXTENDED_NAMED[:10] + _named(_fw()),
     "verbose": _EXTENDED_NAMED + _named(_only_verbose()),
 }
+
+_SHORT = {"fw": "fw-transformers"}
 
 _ALL = {t.name: t for preset in PRESETS.values() for t in preset}
