@@ -32,12 +32,14 @@ Flaws
 | csv has no number columns | test_numbers_of_a_csv_are_transformed |
 | joined strings collide | ../test_traps, test_expand |
 | statistics per batch; x = threshold | test_transforms |
-| sketches of cardinality and counts | test_distinct_values_are_counted_or_estimated_with_an_error, test_profile |
+| sketches of cardinality and counts | test_distinct_values_are_counted_or_estimated_with_an_error, test_profiling |
 | rare values; rows by first character | test_rare, test_rows |
 | names with "-" and AND | test_ranking |
 | state leaks between calls | test_a_ranker_forgets_what_it_saw |
 | the label is one of the rows | test_the_label_is_not_ranked |
 | gaps counted as numbers | test_numbers_are_compared_with_numbers_and_gaps_are_left_out |
+| a verdict for one column that is lost for all | test_a_constant_column_does_not_leave_the_others_unjudged |
+| scores of an id taken for knowledge | test_a_row_id_is_no_leak_whatever_the_score |
 | views that grow with cardinality | test_a_number_is_judged_by_its_bins_where_the_statistic_grows_with_values |
 | needle becomes the label | data/test_generators |
 | quoted newlines, several files | test_ranking |
@@ -56,9 +58,9 @@ from sklearn.metrics.cluster import contingency_matrix, expected_mutual_informat
 
 from salience.data.generators import AutoML, Clicks, Needle, generate
 from salience.tabular import StreamRanker
-from salience.tabular.heuristics import OUTRANK_NAMES
+from salience.tabular.heuristics import HEURISTICS, OUTRANK_NAMES
 from salience.tabular.outrank import outrank_batches
-from salience.tabular.profile import profile
+from salience.tabular.profiling import profile
 
 
 def found(frame, label="y", **options):
@@ -395,6 +397,31 @@ def test_numbers_are_compared_with_numbers_and_gaps_are_left_out():
         expected = spearmanr(x[there], values[there]).statistic
         assert rows["gaps"]["value"] == pytest.approx(expected, abs=1e-12)
         assert found(frame, label, heuristic="mi-numeric", exclude=[other])["x"]["value"] > 0.2
+
+
+@pytest.mark.parametrize("heuristic", [name for name, h in HEURISTICS.items() if h.reads == "counts"])
+@pytest.mark.parametrize("null", ["permute", "none"])
+def test_a_row_id_is_no_leak_whatever_the_score(mixed, heuristic, null):
+    frame = mixed.with_columns(id=pl.format("r{}", pl.int_range(pl.len())), copy=pl.col("y"))
+    rows = found(frame, heuristic=heuristic, null=null)
+    assert rows["id"]["verdict"] in ("id", "unjudged")
+    assert rows["copy"]["verdict"] == "leak"
+
+
+@pytest.mark.parametrize("heuristic", ["pearson", "spearman", "mi-numeric", "surrogate-lr"])
+def test_a_constant_column_does_not_leave_the_others_unjudged(heuristic):
+    rng = np.random.default_rng(12)
+    y = rng.integers(0, 2, 1500)
+    x, gone = rng.normal(size=1500) + 2 * y, pl.Series([None] * 1500, dtype=pl.Float64)
+    rows = found(pl.DataFrame({"one": [1.5] * 1500, "gone": gone, "x": x, "y": y}), heuristic=heuristic)
+    assert rows["x"]["verdict"] == "signal"
+    assert not {"signal", "leak"} & {rows["one"]["verdict"], rows["gone"]["verdict"]}
+
+
+def test_the_preset_takes_lists_as_their_text():
+    y = np.arange(2000) % 2
+    frame = pl.DataFrame({"tags": [[int(v), 7] for v in y], "y": y})
+    assert found(frame, preset="outrank")["tags"]["value"] == pytest.approx(np.log(2), abs=1e-3)
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

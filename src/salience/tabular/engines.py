@@ -259,7 +259,7 @@ def _ranked(frame: pl.DataFrame, ranker: RankingPass, by: str, scaled: bool = Fa
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(se > 0, gain / se, np.nan)
     p = ndtr(-z)
-    q = q_values(p) if np.isfinite(p).all() else np.full(len(p), np.nan)
+    q = q_values(p)
     kinds = ranker.candidates_.kinds
     frame = frame.with_columns(
         pl.Series("z", z),
@@ -272,7 +272,7 @@ def _ranked(frame: pl.DataFrame, ranker: RankingPass, by: str, scaled: bool = Fa
     )
     if ranker.normalize == "minmax" and not scaled:
         ranker.notes_.append(MINMAX_NOTE)
-        frame = min_max(frame, net_of_null=ranker._heuristic.name.startswith("mi"))
+        frame = min_max(frame)
     frame = frame.sort(by, descending=True, maintain_order=True)
     return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
 
@@ -303,7 +303,7 @@ def _correlated(rows: Sequence[tuple[str, float, int]], ranker: RankingPass) -> 
     with np.errstate(divide="ignore"):
         z = np.arctanh(np.clip(value, -1, 1)) * np.sqrt(n - 3)
     p = 2 * ndtr(-np.abs(z))
-    q = q_values(p) if np.isfinite(p).all() else np.full(len(p), np.nan)
+    q = q_values(p)
     center, half = np.arctanh(np.clip(value, -1, 1)), 1.959964 / np.sqrt(n - 3)
     kinds = ranker.candidates_.kinds
     frame = frame.with_columns(

@@ -40,7 +40,9 @@ def score_table(
     permutations: int,
     seed: int,
 ) -> dict[str, float]:
-    """Score one contingency table: ``mi, null, value, se, z, p`` and ``tail``, the p-value that verdicts use.
+    """Score one contingency table: ``mi, null, value, se, z, p``, ``tail``, the p-value that verdicts use, and ``mi_null``.
+
+    ``null`` is in the unit of the score; ``mi_null`` is the mutual information that chance alone gives.
 
     The analytic null is exact for mutual information; any other statistic is judged against tables drawn with the
     same margins, since no closed form of its expectation is known. Ten draws cannot give a p below 1/11, so the
@@ -48,25 +50,26 @@ def score_table(
     """
     info = information.corrected(table, null_table)
     if heuristic.name == "mi" and null == "analytic":
-        return _row(info.mi, info.null, info.score, info.se, info.z, info.p, info.p)
+        return _row(info, info.null, info.score, info.se, info.z, info.p, info.p)
     assert callable(heuristic.statistic)
     raw = float(heuristic.statistic(table))
     nan = float("nan")
     se = info.se if heuristic.name == "mi" else nan
     if null == "none":
-        return _row(info.mi, 0.0, raw, se, nan, nan, nan)
+        return _row(info, 0.0, raw, se, nan, nan, nan)
     drawn = nulls.permutation_null(
         table, n=permutations, rng=np.random.default_rng(seed), statistic=heuristic.statistic
     )
     tail = float(stdtr(permutations - 1, -drawn.z / np.sqrt(1 + 1 / permutations)))
     se = info.se if heuristic.name == "mi" else drawn.sd
-    return _row(info.mi, drawn.mean, raw - drawn.mean, se, drawn.z, drawn.p, tail)
+    return _row(info, drawn.mean, raw - drawn.mean, se, drawn.z, drawn.p, tail)
 
 
 def _row(
-    mi: float, null: float, value: float, se: float, z: float, p: float, tail: float
+    info: information.Information, null: float, value: float, se: float, z: float, p: float, tail: float
 ) -> dict[str, float]:
-    return {"mi": mi, "null": null, "value": value, "se": se, "z": z, "p": p, "tail": tail}
+    chance = {"mi": info.mi, "mi_null": info.null}
+    return {**chance, "null": null, "value": value, "se": se, "z": z, "p": p, "tail": tail}
 
 
 def score_columns(
@@ -133,7 +136,7 @@ def score_columns(
                 "scale": _scale(table, best, normalize, label_entropy),
             }
         )
-    return _finish(rows, normalize, label_entropy, level, alpha, heuristic.better, heuristic.name == "mi")
+    return _finish(rows, normalize, label_entropy, level, alpha, heuristic.better)
 
 
 def _scale(table: Contingency, row: Mapping[str, float], normalize: str, label_entropy: float) -> float:
@@ -152,11 +155,10 @@ def _finish(
     level: float,
     alpha: float,
     better: str,
-    net_of_null: bool,
 ) -> pl.DataFrame:
     half = float(ndtri(0.5 + level / 2))
     tail = np.array([r["tail"] for r in rows], dtype=float)
-    q = q_values(tail) if np.isfinite(tail).all() else np.full(len(rows), np.nan)
+    q = q_values(tail)
     frame = pl.DataFrame(rows).with_columns(
         pl.Series("q", q), lo=pl.col("value") - half * pl.col("se"), hi=pl.col("value") + half * pl.col("se")
     )
@@ -167,7 +169,7 @@ def _finish(
         pl.Series("verdict", verdicts), pl.Series("flag", flags, dtype=pl.Utf8)
     ).with_columns(scaled)
     if normalize == "minmax":
-        frame = min_max(frame, net_of_null)
+        frame = min_max(frame)
     key = pl.col("value").abs() if better == "abs" else pl.col("value")
     frame = frame.sort(key, descending=True, maintain_order=True, nulls_last=True)
     frame = frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
@@ -175,30 +177,28 @@ def _finish(
     return frame.select(*first, "mi", "view", "card", "coverage", "kind", "verdict")
 
 
-def min_max(frame: pl.DataFrame, net_of_null: bool) -> pl.DataFrame:
+def min_max(frame: pl.DataFrame) -> pl.DataFrame:
     """Scale ``value, lo, hi, se`` to [0, 1] over all rows; ``null`` becomes what chance gets on that scale.
 
     Parameters
     ----------
     frame : polars.DataFrame
-    net_of_null : bool
-        The null is taken off the value already, so chance is at 0 of the old scale and not at ``null``.
+        Its values are net of the null, so chance is at 0.
 
     Examples
     --------
     >>> frame = pl.DataFrame({"value": [3.0, -1.0], "null": [5.0, 9.0]})
-    >>> min_max(frame, net_of_null=True)["null"].to_list()
-    [0.25, 0.25]
+    >>> min_max(frame).rows()
+    [(1.0, 0.25), (0.0, 0.25)]
     """
     values = frame["value"].drop_nans().drop_nulls().to_numpy()
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     span = high - low or 1.0
-    places = [
-        (pl.col(name) - low) / span for name in ("value", "lo", "hi", "q10", "q90") if name in frame.columns
-    ]
-    widths = [pl.col(name) / span for name in ("se", "sd") if name in frame.columns]
-    chance = [(pl.lit(0.0) if net_of_null else pl.col("null")) - low] if "null" in frame.columns else []
-    return frame.with_columns(*places, *widths, *[(level / span).alias("null") for level in chance])
+    places, widths = ("value", "lo", "hi", "q10", "q90"), ("se", "sd")
+    scaled = [(pl.col(name) - low) / span for name in places if name in frame.columns]
+    scaled += [pl.col(name) / span for name in widths if name in frame.columns]
+    scaled += [pl.lit(-low / span).alias("null")] if "null" in frame.columns else []
+    return frame.with_columns(scaled)
 
 
 def verdict(row: Mapping[str, Any], label_entropy: float, alpha: float = 0.05) -> str:
@@ -210,7 +210,7 @@ def verdict(row: Mapping[str, Any], label_entropy: float, alpha: float = 0.05) -
     """
     if row["card"] + (row["coverage"] < 1) <= 1:  # missing is a value
         return "constant"
-    if label_entropy > 0 and min(row["mi"], row["mi"] - row["null"]) >= LEAK_SHARE * label_entropy:
+    if label_entropy > 0 and min(row["mi"], row["mi"] - row["mi_null"]) >= LEAK_SHARE * label_entropy:
         return "leak"
     if not np.isfinite(row["q"]):
         return "unjudged"
