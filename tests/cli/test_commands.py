@@ -85,6 +85,14 @@ def test_an_empty_column_is_ranked_as_constant(call, clicks: Path) -> None:
     assert frame.filter(pl.col("column") == "empty")["verdict"].to_list() == ["constant"]
 
 
+def test_an_empty_cell_is_missing_unless_said_otherwise(call, clicks: Path) -> None:
+    call("rank", clicks, "-t", "click", "--name", "default")
+    call("rank", clicks, "-t", "click", "--name", "other", "--missing", "NA")
+    for name, coverage in (("default", 0.0), ("other", 1.0)):
+        frame = Run.open(f"runs/{name}").scores.frame
+        assert frame.filter(pl.col("column") == "empty")["coverage"].to_list() == [coverage]
+
+
 def test_ragged_rows_are_counted_and_shown(call, clicks: Path) -> None:
     bad = clicks.read_text() + "".join(f"only,{i}\n" for i in range(7))
     Path("ragged.csv").write_text(bad)

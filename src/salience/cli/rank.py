@@ -150,7 +150,7 @@ def ranker_from(given: Mapping[str, Any]) -> RankingPass:
         "n_jobs": given["threads"],
         "random_state": given["seed"],
     }
-    if missing is not None:
+    if missing:  # typer gives an empty list when the option is not there
         parameters["missing"] = tuple(missing)
     if given["reference"] is not None:
         parameters["reference"] = given["reference"]
@@ -180,7 +180,7 @@ def judged(ranker: RankingPass, source: Any, target: list[str], estimator: str, 
 def audited(source: Any, target: list[str], memory: str, threads: int, seed: int) -> pl.DataFrame:
     """What is odd about the columns."""
     from salience.cli import show
-    from salience.tabular.audit import audit
+    from salience.tabular.auditing import audit
 
     with show.progress("auditing") as tell:
         return audit(source, target[0], memory=memory, n_jobs=threads, seed=seed, progress=tell)
