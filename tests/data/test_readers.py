@@ -16,6 +16,7 @@ import pytest
 import scipy.sparse
 
 from salience.data.readers import Shard, Source, SourceError, open_described, open_source, parquet
+from salience.tabular.stream import RankingPass
 
 
 def table_of(source, columns=None, rows=4):
@@ -355,3 +356,18 @@ def test_an_iterator_of_batches_is_a_source_like_the_whole():
 def test_batches_that_do_not_go_together_are_refused(batches, says):
     with pytest.raises(SourceError, match=says):
         open_source(iter(batches))
+
+
+def test_arrow_views_are_read_as_text(tmp_path):
+    """polars writes its strings to Arrow IPC as views, which pyarrow can store and not take from."""
+    frame = pl.DataFrame({"a": ["x", "a text of more than twelve bytes", None] * 20, "y": [0, 1, 0] * 20})
+    frame = frame.with_columns(b=pl.col("a").cast(pl.Binary), c=pl.col("a").cast(pl.Categorical))
+    frame.write_ipc(tmp_path / "file.arrow")
+    frame.write_ipc_stream(tmp_path / "stream.arrow")
+    views = pa.table({"a": frame["a"].to_arrow().cast(pa.string_view()), "y": frame["y"].to_arrow()})
+    for given in (tmp_path / "file.arrow", tmp_path / "stream.arrow", views):
+        source = open_source(given)
+        table = pa.Table.from_batches(source.batches(source.shards()[0], ["a", "y"], 7))
+        assert pa.string_view() not in table.schema.types
+        assert table["a"].take([1]).to_pylist() == ["a text of more than twelve bytes"]
+        assert RankingPass("y").fit(given).ranking_[0] in "abc"

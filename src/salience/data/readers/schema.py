@@ -49,7 +49,20 @@ def delivered(kind: pa.DataType) -> pa.DataType:
     kind = _storage(kind)
     if pa.types.is_struct(kind) or pa.types.is_map(kind) or pa.types.is_union(kind):
         return pa.large_string()
-    return kind
+    return _without_views(kind)
+
+
+def _without_views(kind: pa.DataType) -> pa.DataType:
+    """The layout with offsets: pyarrow cannot take, compare or concatenate views."""
+    if pa.types.is_dictionary(kind):
+        return pa.dictionary(kind.index_type, _without_views(kind.value_type), kind.ordered)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = _without_views(kind.value_type)
+        return kind if inner == kind.value_type else pa.large_list(inner)
+    return _VIEWS.get(kind, kind)
+
+
+_VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
 
 
 _WIDER = {  # what two physical types meet in; any other two meet in text
@@ -141,6 +154,9 @@ def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if isinstance(array.type, pa.BaseExtensionType):
         array = array.storage
     stored = array.type
+    if _without_views(stored) != stored:
+        array = _cast_views(array)
+        stored = array.type
     if pa.types.is_run_end_encoded(stored):
         array = pc.run_end_decode(array)
         stored = array.type
@@ -155,6 +171,13 @@ def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_boolean(stored) and pa.types.is_floating(kind):
         array = array.cast(pa.int8())
     return array.cast(kind, safe=False)
+
+
+def _cast_views(array: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(array.type):
+        values = _cast_views(array.dictionary)
+        return pa.DictionaryArray.from_arrays(array.indices, values, ordered=array.type.ordered)
+    return array.cast(_without_views(array.type))
 
 
 def _plain(value: Any) -> Any:
