@@ -1,5 +1,7 @@
 """``import salience`` is light, and its lazy names are what they say."""
 
+import importlib
+import inspect
 import subprocess
 import sys
 import tomllib
@@ -71,3 +73,20 @@ def test_a_name_is_looked_up_once():
         assert looked_up("PurePath") is vars(salience)["PurePath"]
     finally:
         del salience.PurePath
+
+
+def lazy_packages():
+    """The packages of ours with a lazy namespace."""
+    found = (ROOT / "src" / "salience").rglob("__init__.py")
+    return sorted(p.parent for p in found if "lazy_namespace(" in p.read_text())
+
+
+@pytest.mark.parametrize("package", lazy_packages(), ids=lambda folder: folder.name)
+def test_no_public_name_is_that_of_a_module_beside_it(package):
+    """Importing the module would put it where the name was."""
+    family = importlib.import_module(".".join(package.relative_to(ROOT / "src").parts))
+    modules = {path.stem for path in package.glob("*.py")} | {
+        p.parent.name for p in package.glob("*/__init__.py")
+    }
+    others = {name for name in family.__all__ if not inspect.ismodule(getattr(family, name))}
+    assert others & modules == set()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from salience.measures.intervals import intervals
+from salience.measures.intervals import bootstrap_intervals
 from salience.measures.resampling import bootstrap, bootstrap_mean, permutation_test, q_values
 
 
@@ -121,9 +121,9 @@ def test_q_values_equal_scipy_and_leave_out_what_was_not_tested():
         (lambda: bootstrap(np.mean, [1.0], [1.0], paired=False, jackknife=True), "need paired=True"),
         (lambda: bootstrap_mean([1.0, np.nan]), "finite"),
         (lambda: bootstrap_mean([1.0, 2.0], groups=[1]), "a group for each of the 2 units"),
-        (lambda: intervals([1.0, 2.0], 95), "between 0 and 1"),
-        (lambda: intervals([1.0, 2.0], method="bc"), "'percentile', 'basic', 'bca'"),
-        (lambda: intervals([1.0, 2.0], method="bca"), "needs estimate and jackknife"),
+        (lambda: bootstrap_intervals([1.0, 2.0], 95), "between 0 and 1"),
+        (lambda: bootstrap_intervals([1.0, 2.0], method="bc"), "'percentile', 'basic', 'bca'"),
+        (lambda: bootstrap_intervals([1.0, 2.0], method="bca"), "needs estimate and jackknife"),
         (lambda: permutation_test([], [1.0]), "at least one unit"),
         (lambda: permutation_test([1.0], [1.0, 2.0], paired=True), "one length"),
         (lambda: permutation_test([1.0], [1.0], alternative="more"), "'greater', 'less'"),

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
 
-__all__ = ["intervals"]
+__all__ = ["bootstrap_intervals"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 
-def intervals(
+def bootstrap_intervals(
     replicates: ArrayLike,
     level: float = 0.95,
     *,
@@ -46,7 +46,7 @@ def intervals(
 
     Examples
     --------
-    >>> low, high = intervals(np.arange(101.0), 0.9)
+    >>> low, high = bootstrap_intervals(np.arange(101.0), 0.9)
     >>> round(float(low), 6), round(float(high), 6)
     (5.0, 95.0)
     """

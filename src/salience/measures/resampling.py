@@ -13,14 +13,14 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from salience.measures.intervals import intervals
+from salience.measures.intervals import bootstrap_intervals
 
 __all__ = [
     "Bootstrap",
     "PermutationTest",
     "bootstrap",
+    "bootstrap_intervals",
     "bootstrap_mean",
-    "intervals",
     "permutation_test",
     "q_values",
 ]
@@ -55,8 +55,8 @@ class Bootstrap:
         return self.replicates.std(axis=0, ddof=1)
 
     def interval(self, level: float = 0.95, method: str = "percentile") -> tuple[Any, Any]:
-        """Return the ends of an interval; see `intervals`."""
-        return intervals(
+        """Return the ends of an interval; see `bootstrap_intervals`."""
+        return bootstrap_intervals(
             self.replicates, level, method=method, estimate=self.estimate, jackknife=self.jackknife
         )
 
