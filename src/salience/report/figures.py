@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from markupsafe import Markup
 
-from salience.report.svg import Axis, Drawing, shorten
+from salience.report.svg import Axis, Drawing
 from salience.report.words import PILES, Reading, is_control, number
+from salience.results.display import shortened
 
 __all__ = ["HeatMap", "bar", "cardinality_scatter", "curves", "heat_map", "score_bar"]
 
@@ -34,14 +35,14 @@ def score_bar(row: Mapping[str, Any], axis: Axis, css: str) -> Markup:
     zero = axis(0.0)
     drawing.line(zero, 1, zero, 19, "zero")
     value, null = row.get("value"), row.get("null")
-    if _finite(value):
+    if finite(value):
         drawing.rect(zero, 4, axis(value) - zero, 7, "value")
-        if _finite(row.get("lo")) and _finite(row.get("hi")):
+        if finite(row.get("lo")) and finite(row.get("hi")):
             low, high = axis(row["lo"]), axis(row["hi"])
             drawing.line(low, 7.5, high, 7.5, "interval")
             drawing.line(low, 5, low, 10, "interval")
             drawing.line(high, 5, high, 10, "interval")
-    if _finite(null) and null > 0:
+    if finite(null) and null > 0:
         end = axis(null)
         drawing.rect(zero, 14, end - zero, 2, "null")
         if null > axis.high:
@@ -54,7 +55,7 @@ def bar(value: Any, axis: Axis, css: str = "") -> Markup:
     drawing = Drawing(axis.stop + 4, 14, number(value), css=f"bar {css}")
     zero = axis(0.0)
     drawing.line(zero, 0, zero, 14, "zero")
-    if _finite(value):
+    if finite(value):
         drawing.rect(zero, 3, axis(value) - zero, 8, "value")
     return drawing.done()
 
@@ -80,9 +81,7 @@ def cardinality_scatter(
     Markup or None
         None when there are fewer than three columns to draw.
     """
-    drawn = [
-        r for r in rows if _finite(r.get("raw")) and _finite(r.get("null")) and (r.get("card") or 0) >= 1
-    ]
+    drawn = [r for r in rows if finite(r.get("raw")) and finite(r.get("null")) and (r.get("card") or 0) >= 1]
     drawn = drawn[:MOST_POINTS]
     if len(drawn) < 3:
         return None
@@ -100,21 +99,19 @@ def cardinality_scatter(
         "distinct values",
         f"score before correction, {unit}" if unit else "score before correction",
     )
-    for r in drawn:
-        css = "control" if is_control(r) else PILES[reading.of[str(r[key])]].css
-        left, level, top = x(r["card"]), y(r["null"]), y(r["raw"])
-        picture.line(left, level, left, top, f"stem {css}")
-        picture.line(left - 4, level, left + 4, level, "noise")
+    css = ["control" if is_control(r) else PILES[reading.of[str(r[key])]].css for r in drawn]
     dots = [(x(r["card"]), y(r["raw"]), r) for r in drawn]
+    for (left, top, r), colour in zip(dots, css, strict=True):
+        level = y(r["null"])
+        picture.line(left, level, left, top, f"stem {colour}")
+        picture.line(left - 4, level, left + 4, level, "noise")
     taken = [(left - 4, top - 4, left + 4, top + 4) for left, top, _ in dots[:60]]  # no label over a dot
-    for left, top, r in reversed(dots):
-        pile = reading.of[str(r[key])]
-        css = "control" if is_control(r) else PILES[pile].css
+    for (left, top, r), colour in zip(reversed(dots), reversed(css), strict=True):
         share = f"{number(r['raw'])}, of which noise {number(r['null'])}"
-        tip = f"{r[key]}: {share}; {number(r['card'])} values; {PILES[pile].one}"
-        picture.dot(left, top, 4.2, f"dot {css}", tip)
+        tip = f"{r[key]}: {share}; {number(r['card'])} values; {PILES[reading.of[str(r[key])]].one}"
+        picture.dot(left, top, 4.2, f"dot {colour}", tip)
     for left, top, r in _worth_a_label(dots, reading, key):
-        text = shorten(str(r[key]), 26)
+        text = shortened(str(r[key]), 26)
         width = 6.6 * len(text)
         for dx, anchor, dy in LABEL_PLACES:
             start = left + dx - {"start": 0, "end": width, "middle": width / 2}[anchor]
@@ -131,10 +128,9 @@ def _worth_a_label(
     dots: list[tuple[float, float, Any]], reading: Reading, key: str
 ) -> list[tuple[float, float, Any]]:
     """The columns a reader will ask about: what only looks as if, suspicious ones, and the best."""
-    asked = {"looks": 0, "leak": 0, "matters": 1}
-    named = [d for d in dots if reading.of[str(d[2][key])] in asked]
-    odd = [d for d in named if reading.of[str(d[2][key])] != "matters"][:4]
-    return (odd + [d for d in named if reading.of[str(d[2][key])] == "matters"])[:MOST_LABELS]
+    piles = [(reading.of[str(dot[2][key])], dot) for dot in dots]
+    odd = [dot for pile, dot in piles if pile in ("looks", "leak")][:4]
+    return (odd + [dot for pile, dot in piles if pile == "matters"])[:MOST_LABELS]
 
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
@@ -161,11 +157,13 @@ def _tick(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:g}"
 
 
-class HeatMap:
-    """A clustered matrix: its picture, its groups and what was left out."""
+class HeatMap(NamedTuple):
+    """A clustered matrix: its picture, its groups, how many columns it shows, of how many."""
 
-    def __init__(self, picture: Markup, groups: list[list[str]], shown: int, of: int) -> None:
-        self.picture, self.groups, self.shown, self.of = picture, groups, shown, of
+    picture: Markup
+    groups: list[list[str]]
+    shown: int
+    of: int
 
 
 def heat_map(names: Sequence[str], pairs: Sequence[tuple[str, str, float]], most: int = 60) -> HeatMap | None:
@@ -194,7 +192,7 @@ def heat_map(names: Sequence[str], pairs: Sequence[tuple[str, str, float]], most
     index = {n: i for i, n in enumerate(shown)}
     matrix = np.zeros((len(shown), len(shown)))
     for a, b, value in pairs:
-        if a in index and b in index and a != b and _finite(value):
+        if a in index and b in index and a != b and finite(value):
             matrix[index[a], index[b]] = matrix[index[b], index[a]] = max(value, 0.0)
     strongest = matrix.max() or 1.0
     share = matrix / strongest
@@ -240,7 +238,7 @@ def _draw_matrix(names: list[str], share: np.ndarray, tree: Mapping[str, Any], s
         picture.text(
             left - 6,
             top + (i + 0.5) * cell + min(cell, 11) * 0.34,
-            shorten(names[i], 30),
+            shortened(names[i], 30),
             f"leaf{' small' if cell < 14 else ''}",
             "end",
         )
@@ -265,10 +263,10 @@ def curves(lines: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> Mark
     -------
     Markup or None
     """
-    usable = [dict(line) for line in lines if sum(_finite(v) for v in line["y"]) > 1]
+    usable = [line for line in lines if sum(finite(v) for v in line["y"]) > 1]
     if not usable:
         return None
-    every = [v for line in usable for part in ("y", "lo", "hi") for v in (line.get(part) or []) if _finite(v)]
+    every = [v for line in usable for part in ("y", "lo", "hi") for v in (line.get(part) or []) if finite(v)]
     across = [v for line in usable for v in line["x"]]
     low, high = min(every), max(every)
     pad = 0.06 * ((high - low) or abs(high) or 1.0)
@@ -276,26 +274,23 @@ def curves(lines: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> Mark
     y = Axis(low - pad, high + pad, 250, 14)
     picture = Drawing(484, 300, f"{y_name} against {x_name}")
     _frame(picture, x, y, x_name, y_name)
-    ends: list[tuple[float, str, str]] = []
-    for number_, line in reversed(list(enumerate(usable))):
-        css = "c0" if number_ == 0 else f"foil c{min(number_, 4)}"
-        points = [(x(a), y(b)) for a, b in zip(line["x"], line["y"], strict=True) if _finite(b)]
+    styles = ["c0", *(f"foil c{min(place, 4)}" for place in range(1, len(usable)))]
+    for line, css in zip(reversed(usable), reversed(styles), strict=True):
+        points = [(x(a), y(b)) for a, b in zip(line["x"], line["y"], strict=True) if finite(b)]
         if line.get("lo") and line.get("hi"):
-            upper = [(x(a), y(b)) for a, b in zip(line["x"], line["hi"], strict=True) if _finite(b)]
-            lower = [(x(a), y(b)) for a, b in zip(line["x"], line["lo"], strict=True) if _finite(b)]
+            upper = [(x(a), y(b)) for a, b in zip(line["x"], line["hi"], strict=True) if finite(b)]
+            lower = [(x(a), y(b)) for a, b in zip(line["x"], line["lo"], strict=True) if finite(b)]
             picture.band(upper, lower, f"band {css}")
         picture.curve(points, f"curve {css}")
         for a, b in points:
-            picture.dot(a, b, 2.6 if number_ == 0 else 1.8, f"point {css}")
-        middle = points[len(points) // 2][1]
-        ends.append((middle, str(line["name"]), css))
-    height = 22.0
-    for number_, (_, name, css) in enumerate(reversed(ends)):  # a legend in the order the reader was told
-        top = 24 + number_ * height
+            picture.dot(a, b, 2.6 if css == "c0" else 1.8, f"point {css}")
+    for place, (line, css) in enumerate(zip(usable, styles, strict=True)):
+        top = 24 + place * 22.0
         picture.line(334, top, 354, top, f"curve {css}")
-        picture.text(360, top + 4, shorten(name, 20), "label")
+        picture.text(360, top + 4, shortened(str(line["name"]), 20), "label")
     return picture.done()
 
 
-def _finite(value: Any) -> TypeGuard[float]:
+def finite(value: Any) -> TypeGuard[float]:
+    """Whether something is a number, and none of NaN and the infinities."""
     return value is not None and isinstance(value, int | float | np.number) and math.isfinite(value)

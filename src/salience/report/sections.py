@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from salience.report.figures import BAR_WIDTH, bar, cardinality_scatter, curves, heat_map, score_bar
+from salience.report.figures import BAR_WIDTH, bar, cardinality_scatter, curves, finite, heat_map, score_bar
 from salience.report.svg import Axis
 from salience.report.words import PILES, headline, is_control, number, ranked, read_ranking
 from salience.runs.reader import Run
@@ -125,8 +125,7 @@ def order_3mr(run: Run) -> dict[str, Any] | None:
     if scores is None:
         return None
     frame, key = ranked(scores)
-    named = {"relevance", "redundancy", "relation"} & set(frame.columns)
-    terms = [t for t in ("relevance", "redundancy", "relation") if t in named]
+    terms = [t for t in ("relevance", "redundancy", "relation") if t in frame.columns]
     axes = {t: _axis(frame[t].to_list(), 90) for t in terms}
     rows = [
         {
@@ -149,7 +148,7 @@ def interactions(run: Run) -> dict[str, Any] | None:
     rows = frame.to_dicts()
     synergistic = "synergy" in frame.columns
     if synergistic:
-        rows.sort(key=lambda r: -(r["synergy"] if _known(r["synergy"]) else float("-inf")))
+        rows.sort(key=lambda r: -(r["synergy"] if finite(r["synergy"]) else float("-inf")))
     rows = rows[:25]
     axis = _axis([r["value"] for r in rows], 120)
     for row in rows:
@@ -163,11 +162,10 @@ def quality(run: Run) -> dict[str, Any] | None:
     frame = run.audit
     if frame is None:
         return None
-    order = {"error": 0, "high": 0, "bad": 0, "warning": 1, "medium": 1, "warn": 1}
-    rows = sorted(frame.to_dicts(), key=lambda r: order.get(str(r.get("severity")), 2))
-    for row in rows:
-        row["css"] = ("bad", "warn", "mute")[order.get(str(row.get("severity")), 2)]
-    return {"rows": rows[:200], "of": len(rows)}
+    css = {"high": "bad", "medium": "warn", "low": "mute"}  # the worst first
+    order = list(css)
+    rows = sorted(frame.to_dicts(), key=lambda row: order.index(row["severity"]))
+    return {"rows": [row | {"css": css[row["severity"]]} for row in rows[:200]], "of": len(rows)}
 
 
 def verification(run: Run) -> dict[str, Any] | None:
@@ -228,7 +226,7 @@ def plan(run: Run) -> dict[str, Any] | None:
     found = run.plan
     if not found:
         return None
-    columns = [c for c in found.get("columns", []) if isinstance(c, Mapping)]
+    columns = found.get("columns", [])
     source = found.get("source") or {}
     facts = {
         "format": source.get("format"),
@@ -241,7 +239,7 @@ def plan(run: Run) -> dict[str, Any] | None:
         "stands for missing": ", ".join(repr(symbol) for symbol in found.get("missing") or ()),
     }
     facts = {name: value for name, value in facts.items() if value is not None}
-    labels = [label for label in found.get("labels", []) if isinstance(label, Mapping)]
+    labels = found.get("labels", [])
     return {"facts": facts, "columns": columns[:MOST_ROWS], "labels": labels, "of": len(columns)}
 
 
@@ -284,7 +282,7 @@ def label_of(run: Run) -> str | None:
 
 
 def _axis(values: Sequence[Any], width: float) -> Axis:
-    known = [v for v in values if _known(v)]
+    known = [v for v in values if finite(v)]
     low, high = min([0.0, *known]), max([0.0, *known])
     # a single wild interval must not push the zero line into the middle of every bar
     low = max(low, -0.25 * high) if high > 0 else low
@@ -296,10 +294,6 @@ def _bytes(value: Any) -> str | None:
     if not isinstance(value, int):
         return value if isinstance(value, str) else None
     return f"{value / 2**30:.3g} GiB" if value >= 2**30 else f"{value / 2**20:.4g} MiB"
-
-
-def _known(value: Any) -> bool:
-    return value is not None and value == value and abs(value) != float("inf")
 
 
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, str]]:

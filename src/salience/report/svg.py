@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-__all__ = ["Axis", "Drawing", "shorten"]
+__all__ = ["Axis", "Drawing"]
 
 
 class Drawing:
@@ -115,18 +115,3 @@ class Axis:
         step = next(size * m for m in (1, 2, 5, 10) if raw <= size * m * 1.0001)
         first = math.ceil(self.low / step - 1e-9)
         return [round(k * step, 12) for k in range(first, math.floor(self.high / step + 1e-9) + 1)]
-
-
-def shorten(name: str, most: int) -> str:
-    """Cut the middle out of a long name: its beginning and its end tell it apart.
-
-    Examples
-    --------
-    >>> shorten("user_last_click_timestamp_before_purchase", 20)
-    'user_last_c…purchase'
-    """
-    name = name.replace("\n", "⏎")
-    if len(name) <= most:
-        return name
-    tail = (most - 1) * 2 // 5 + 1
-    return f"{name[: most - 1 - tail]}…{name[-tail:]}"

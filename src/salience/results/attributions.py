@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from salience.results.construction import reals
 from salience.results.meta import Meta
 from salience.results.scores import Better, Scores
 
@@ -98,7 +99,8 @@ class Attributions:
         item: str = "column",
         meta: Meta | None = None,
     ) -> None:
-        array = _reals("values", values)
+        array = reals(values)
+        array.flags.writeable = False
         if array.ndim not in (2, 3):
             raise ValueError(
                 f"values must have the shape (n, items) or (n, items, outputs), got {array.shape}"
@@ -119,13 +121,13 @@ class Attributions:
             "keys": (keys,) if isinstance(keys, str) else tuple(keys),
             "base": _spread("base", base, outer),
             "residual": {
-                name: _exactly(f"residual[{name!r}]", part, outer) for name, part in (residual or {}).items()
+                name: _shaped(f"residual[{name!r}]", part, outer) for name, part in (residual or {}).items()
             },
-            "prediction": None if prediction is None else _exactly("prediction", prediction, outer),
-            "lo": None if lo is None else _exactly("lo", lo, array.shape),
-            "hi": None if hi is None else _exactly("hi", hi, array.shape),
-            "exact": _same_shape("exact", exact, array.shape, np.bool_),
-            "status": _same_shape("status", status, array.shape, np.str_),
+            "prediction": _shaped("prediction", prediction, outer),
+            "lo": _shaped("lo", lo, array.shape),
+            "hi": _shaped("hi", hi, array.shape),
+            "exact": _shaped("exact", exact, array.shape, np.bool_),
+            "status": _shaped("status", status, array.shape, np.str_),
             "outputs": None if outputs is None else tuple(outputs),
             "data": data,
             "item": item,
@@ -188,16 +190,13 @@ class Attributions:
             raise ValueError("there is no instance to aggregate over")
         fold, better = AGGREGATES[how]
         if by is None:
-            return self._scores(
-                {"value": fold(self.values), "n": self._counted(self.values)}, better, how=how
-            )
+            return self._scores(_folded(fold, self.values), better, how=how)
         labels = np.asarray(by)
         if labels.shape != (len(self),):
             raise ValueError(f"by must have one group per instance, shape ({len(self)},), got {labels.shape}")
         frames = []
         for label in np.unique(labels):
-            part = self.values[labels == label]
-            scores = self._scores({"value": fold(part), "n": self._counted(part)}, better, how=how)
+            scores = self._scores(_folded(fold, self.values[labels == label]), better, how=how)
             frames.append(scores.frame.with_columns(pl.lit(label.item()).alias("group")))
         return scores.replace(frame=pl.concat(frames), by=("group", *scores.by))
 
@@ -252,10 +251,6 @@ class Attributions:
         ]
         return Scores(pl.concat(each), self.keys, ("output",), self.item, better, meta=meta)
 
-    @staticmethod
-    def _counted(values: NDArray[np.float64]) -> NDArray[np.int64]:
-        return np.sum(~np.isnan(values), axis=0)
-
 
 def _over_instances(
     fold: Callable[[NDArray[np.float64]], NDArray[np.float64]],
@@ -278,41 +273,30 @@ AGGREGATES: dict[str, tuple[Callable[[NDArray[np.float64]], NDArray[np.float64]]
 }
 
 
+def _folded(
+    fold: Callable[[NDArray[np.float64]], NDArray[np.float64]], values: NDArray[np.float64]
+) -> dict[str, NDArray[Any]]:
+    return {"value": fold(values), "n": np.sum(~np.isnan(values), axis=0)}
+
+
 def _series(columns: Mapping[str, NDArray[Any]]) -> dict[str, pl.Series]:
     return {name: pl.Series(name, np.ascontiguousarray(array)) for name, array in columns.items()}
 
 
-def _reals(name: str, given: ArrayLike) -> NDArray[np.float64]:
-    try:
-        array = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be real numbers: {error}") from None
-    array.flags.writeable = False
-    return array
-
-
-def _exactly(name: str, given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    array = _reals(name, given)
-    if array.shape != shape:
-        raise ValueError(f"{name} must have the shape {shape}, got {array.shape}")
-    return array
-
-
 def _spread(name: str, given: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    array = _reals(name, given)
+    array = reals(given, name)
     try:
         return np.broadcast_to(array, shape)
     except ValueError:
         raise ValueError(f"{name} must spread to the shape {shape}, got {array.shape}") from None
 
 
-def _same_shape(
-    name: str, given: ArrayLike | None, shape: tuple[int, ...], kind: type
-) -> NDArray[Any] | None:
+def _shaped(name: str, given: Any, shape: tuple[int, ...], kind: type | None = None) -> NDArray[Any] | None:
+    """Read-only and of exactly this shape: real numbers, or of a kind."""
     if given is None:
         return None
-    array: NDArray[Any] = np.array(given).astype(kind)
+    array: NDArray[Any] = reals(given, name) if kind is None else np.array(given).astype(kind)
     if array.shape != shape:
-        raise ValueError(f"{name} must have the shape {shape} of the values, got {array.shape}")
+        raise ValueError(f"{name} must have the shape {shape}, got {array.shape}")
     array.flags.writeable = False
     return array

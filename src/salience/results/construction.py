@@ -9,7 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["as_arguments", "frame_of_matrix", "frame_of_order", "frame_of_values", "matching_rows"]
+__all__ = [
+    *("as_arguments", "frame_of_matrix", "frame_of_order", "frame_of_values", "items_of", "matching_rows"),
+    "reals",
+]
 
 
 def frame_of_values(
@@ -26,7 +29,7 @@ def frame_of_values(
         items, values = list(values), list(values.values())
     if items is None and hasattr(values, "to_numpy") and hasattr(values, "index"):  # a pandas Series
         items = values.index.tolist()
-    vector = _reals(values)
+    vector = reals(values)
     if vector.ndim != 1:
         raise ValueError(
             f"values must be one number per item, shape (n,), got {vector.shape}; two keys: from_matrix"
@@ -57,7 +60,7 @@ def frame_of_matrix(
     symmetric: bool,
 ) -> pl.DataFrame:
     """One row per cell of a matrix of shape (rows, columns); per unordered pair when `symmetric`."""
-    array = _reals(values)
+    array = reals(values)
     if array.ndim != 2:
         raise ValueError(f"values must be a matrix, shape (rows, columns), got {array.shape}")
     if len(keys) != 2:
@@ -125,12 +128,17 @@ def as_arguments(names: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in names.items())
 
 
-def _reals(values: Any) -> NDArray[np.float64]:
+def reals(given: Any, name: str = "values") -> NDArray[np.float64]:
+    """A new array of real numbers, or a TypeError that says what was given instead."""
     try:
-        array = np.asarray(values, dtype=np.float64)
+        return np.array(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"values must be real numbers (NaN where unscored): {error}") from None
-    return array
+        raise TypeError(f"{name} must be real numbers (NaN where unscored): {error}") from None
+
+
+def items_of(frame: pl.DataFrame, keys: Sequence[str]) -> list[Any]:
+    """The names of the rows: strings (or numbers) for one key, tuples for several."""
+    return frame[keys[0]].to_list() if len(keys) == 1 else frame.select(keys).rows()
 
 
 def _names(items: Sequence[Any], keys: str | Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:

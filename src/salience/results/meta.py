@@ -138,12 +138,11 @@ class Meta:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Meta:
         """Rebuild from :meth:`to_dict`; fields this version does not know are kept in ``extra``."""
-        known = {f.name for f in dataclasses.fields(cls)}
-        unknown = {name: value for name, value in fields.items() if name not in known}
-        given = {name: value for name, value in fields.items() if name in known}
-        return (
-            cls(**given) if not unknown else cls(**{**given, "extra": {**given.get("extra", {}), **unknown}})
-        )
+        given = dict(fields)
+        unknown = {
+            name: given.pop(name) for name in fields.keys() - {f.name for f in dataclasses.fields(cls)}
+        }
+        return cls(**{**given, "extra": {**given.get("extra", {}), **unknown}})
 
     def __repr__(self) -> str:
         said = [(name, value) for name, value in self.to_dict().items() if value or value == 0]

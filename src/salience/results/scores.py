@@ -201,9 +201,7 @@ class Scores:
     @property
     def items(self) -> list[Any]:
         """Names in the order of the frame: strings (or numbers) for one key, tuples for several."""
-        if len(self.keys) == 1:
-            return self.frame[self.keys[0]].to_list()
-        return self.frame.select(self.keys).rows()
+        return construction.items_of(self.frame, self.keys)
 
     @property
     def values(self) -> NDArray[np.float64]:

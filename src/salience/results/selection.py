@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from salience.results.construction import items_of
 from salience.results.meta import Meta
 from salience.results.ordering import KEYS, null_level, positions, sort_key
 
@@ -58,9 +59,7 @@ class Selection:
     @property
     def items(self) -> list[Any]:
         """Names of the kept items, best first: strings (or numbers) for one key, tuples for several."""
-        if len(self.keys) == 1:
-            return self.frame[self.keys[0]].to_list()
-        return self.frame.select(self.keys).rows()
+        return items_of(self.frame, self.keys)
 
     @property
     def indices(self) -> NDArray[np.int64]:

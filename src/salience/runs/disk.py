@@ -38,8 +38,7 @@ class plain_errors:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def __enter__(self) -> None:
-        return None
+    def __enter__(self) -> None: ...
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         # polars says what the system said only in the text of an exception of its own kind

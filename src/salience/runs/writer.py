@@ -10,7 +10,6 @@ import os
 import platform
 import shlex
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from salience import __version__
 from salience.results.storage import sync
 from salience.runs.disk import jsonable, plain_errors, read_json_file, write_whole
 from salience.runs.reader import FORMAT, Run, partial_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunWriter", "versions"]
 
-VERSIONED = ("salience", "numpy", "scipy", "polars", "pyarrow", "numba", "scikit-learn")
+VERSIONED = ("numpy", "scipy", "polars", "pyarrow", "numba", "scikit-learn")
 # All other options must be the same when an interrupted run is taken up: its halves answer one question.
 FREE_TO_CHANGE = frozenset(
     {"resume", "force", "name", "threads", "top", "json", "report", "strict", "options"}
@@ -285,18 +285,13 @@ def versions() -> dict[str, str]:
     >>> "python" in versions()
     True
     """
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), "salience": __version__}
     for package in VERSIONED:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
-            found[package] = _own_version() if package == "salience" else "not installed"
+            found[package] = "not installed"
     return found
-
-
-def _own_version() -> str:
-    module = sys.modules.get("salience")
-    return str(getattr(module, "__version__", "from source"))
 
 
 def _has_files(folder: Path) -> bool:
