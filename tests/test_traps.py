@@ -10,7 +10,7 @@ Law or trap -> test; those without a file are here.
 | 2 folding destroys the signal, sampling values does not | test_folding_values_loses_what_sampling_them_keeps |
 | 2 heavy values are always kept | test_heavy_values_of_a_zipf_column_are_kept, measures/test_counting |
 | 2 what is kept depends on the multiset alone; exact=True | measures/test_counting, tabular/test_ranking |
-| 2 distinct counts and rare values come with it | tabular/test_profile, tabular/test_rare |
+| 2 distinct counts and rare values come with it | tabular/test_profiling, tabular/test_rare |
 | 3 the identity is the logical value | test_a_number_scores_alike_however_it_is_stored, data/test_hashing |
 | 3 combining is ordered and never joins strings | test_pairs_of_values_that_read_alike_stay_apart, tabular/test_expand |
 | 4 types are decided once | tabular/test_ranking, data/test_scan |
@@ -42,11 +42,11 @@ from salience.measures.counting import CountState
 from salience.measures.information import NullTable
 from salience.measures.moments import MomentState
 from salience.tabular import StreamRanker
-from salience.tabular.audit import CopyState
+from salience.tabular.auditing import CopyState
 from salience.tabular.batches import BatchState
 from salience.tabular.combinationstate import CombinationState
 from salience.tabular.parts import Origin, OriginState
-from salience.tabular.profile import SizeState
+from salience.tabular.profiling import SizeState
 from salience.tabular.rare import TextLookup
 from salience.tabular.rows import RowReference, RowState
 from salience.tabular.rowsample import SampleState

@@ -14,7 +14,7 @@ def transforms(
     source: o.Source,
     target: o.Target = None,
     preset: Annotated[
-        str, typer.Option(help="minimal, default, extended, extended_rounded, fw, verbose.")
+        str, typer.Option(help="minimal, default, extended, extended_rounded, fw-transformers, verbose.")
     ] = "default",
     format: o.Format = None,
     focus: Annotated[list[str] | None, typer.Option(help="Only these columns (a,b or repeat).")] = None,

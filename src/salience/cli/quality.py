@@ -25,7 +25,7 @@ def audit(
     """What is odd about the data: constants, duplicates, ids, leaks, missing values."""
     from salience.cli import show
     from salience.cli.rank import open_table
-    from salience.tabular.audit import audit as look
+    from salience.tabular.auditing import audit as look
 
     opened = open_table(source, format=format)
     with show.progress("counting") as tell:
@@ -99,7 +99,7 @@ def profile(
     """What is in each column: distinct and commonest values, repetitions, sizes, numbers."""
     from salience.cli import show
     from salience.cli.rank import open_table
-    from salience.tabular.profile import profile as look
+    from salience.tabular.profiling import profile as look
 
     opened = open_table(source, format=format)
     with show.progress("counting") as tell:

@@ -9,8 +9,17 @@ from salience.lazy import lazy_namespace
 __all__ = [
     "CardinalityAwareSelector",  # keep the columns above the noise level of their cardinality
     "StreamRanker",  # rank columns, combinations and transformations in one pass over any amount of data
-    "rank",  # the same as one call
+    "audit",  # what is odd about each column
+    "compare",  # which columns have drifted between two sources
+    "evolve",  # grow a model feature by feature
+    "outrank_batches",  # the numbers of the package outrank, batch by batch
+    "pairwise_redundancy",  # which columns say the same
+    "profile",  # what is in each column: values, sizes, numbers
+    "rank",  # a ranking in one call
     "rank_3mr",  # order by relevance, redundancy and relation
+    "rank_combinations",  # which columns say something only together
+    "rare_values",  # which values occur hardly ever
+    "surrogate_scores",  # what each column adds to a small model
 ]
 
 __getattr__, __dir__ = lazy_namespace(
@@ -18,13 +27,31 @@ __getattr__, __dir__ = lazy_namespace(
     {
         "CardinalityAwareSelector": "salience.tabular.selector:CardinalityAwareSelector",
         "StreamRanker": "salience.tabular.ranking:StreamRanker",
+        "audit": "salience.tabular.auditing:audit",
+        "compare": "salience.tabular.drift:compare",
+        "evolve": "salience.tabular.evolution:evolve",
+        "outrank_batches": "salience.tabular.outrank:outrank_batches",
+        "pairwise_redundancy": "salience.tabular.similarity:pairwise_redundancy",
+        "profile": "salience.tabular.profiling:profile",
         "rank": "salience.tabular.ranking:rank",
         "rank_3mr": "salience.tabular.redundancy:rank_3mr",
+        "rank_combinations": "salience.tabular.interactions:rank_combinations",
+        "rare_values": "salience.tabular.rare:rare_values",
+        "surrogate_scores": "salience.tabular.surrogates:surrogate_scores",
     },
 )
 
 if TYPE_CHECKING:
+    from salience.tabular.auditing import audit as audit
+    from salience.tabular.drift import compare as compare
+    from salience.tabular.evolution import evolve as evolve
+    from salience.tabular.interactions import rank_combinations as rank_combinations
+    from salience.tabular.outrank import outrank_batches as outrank_batches
+    from salience.tabular.profiling import profile as profile
     from salience.tabular.ranking import StreamRanker as StreamRanker
     from salience.tabular.ranking import rank as rank
+    from salience.tabular.rare import rare_values as rare_values
     from salience.tabular.redundancy import rank_3mr as rank_3mr
     from salience.tabular.selector import CardinalityAwareSelector as CardinalityAwareSelector
+    from salience.tabular.similarity import pairwise_redundancy as pairwise_redundancy
+    from salience.tabular.surrogates import surrogate_scores as surrogate_scores

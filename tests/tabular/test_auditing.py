@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from salience.data.datasets import load
-from salience.tabular.audit import audit
+from salience.tabular.auditing import audit
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from salience.tabular.profile import profile
+from salience.tabular.profiling import profile
 
 
 @pytest.fixture(scope="module")
