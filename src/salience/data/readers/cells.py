@@ -9,7 +9,7 @@ import pyarrow as pa
 from numba import njit
 
 #: Cells a kernel may describe at once, 8 bytes each: few enough to stay in the cache until they are copied.
-CELLS = 1 << 18
+CELLS = 1 << 17
 
 
 @njit(nogil=True, cache=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from salience.data.readers.cells import CELLS, text_column
+from salience.data.readers.coding import Coder
 from salience.data.readers.records import (
     BLANK,
     GOOD,
@@ -28,6 +29,8 @@ from salience.data.readers.source import Member, SourceError
 from salience.data.readers.windows import Window, check_utf8, is_compressed, without_compression
 
 _SHARD_BYTES = 64 << 20
+_LEAST_SHARD_BYTES = 4 << 20
+_BATCH_CELLS = 1 << 23  # coded at once: 32 MB of codes, about as much for dictionaries
 _SHOWN = 5
 _DELIMITERS = ",;\t|"
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_LE: "utf-32"}
@@ -98,9 +101,11 @@ class CsvMember(Member):
         slots = np.full(fields, -1, np.int32)
         for slot, name in enumerate(columns):
             slots[self.schema.get_field_index(name)] = slot
+        rows = max(1, min(rows, _BATCH_CELLS // len(columns)))
         room = max(1, min(rows, CELLS // len(columns)))
-        starts = np.empty((room, len(columns)), np.int32)
-        ends = np.empty((room, len(columns)), np.int32)
+        coder = Coder(len(columns), rows, quote)
+        starts = np.empty((len(columns), room), np.int32).T  # cells are read by column
+        ends = np.empty((len(columns), room), np.int32).T
         encoding = self.options["encoding"]
         whole = not is_splittable(self.path, encoding)
         first, stop = part
@@ -110,15 +115,25 @@ class CsvMember(Member):
             at = skip
             while True:
                 view = window.data[at : window.n]
+                wanted = min(room, coder.room)
                 used, n = split_records(
-                    view, len(view), window.final, delimiter, quote, fields, slots, starts, ends
+                    view,
+                    len(view),
+                    window.final,
+                    delimiter,
+                    quote,
+                    fields,
+                    slots,
+                    starts[:wanted],
+                    ends[:wanted],
                 )
-                if n:
-                    arrays = [text_column(view, starts, ends, n, slot, quote) for slot in range(len(columns))]
-                    yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
+                coder.add(view, starts, ends, n)
                 at += used
-                if n < room:
-                    if window.final:
+                done = n < wanted and window.final
+                if coder.filled and (done or not coder.room):
+                    yield pa.RecordBatch.from_arrays(coder.finish(), names=list(columns))
+                if n < wanted:
+                    if done:
                         return
                     window.advance(at)
                     at = 0
@@ -244,6 +259,8 @@ def _index(
     line = 1 + int(np.count_nonzero(window.data[: body - window.offset] == 10))
     at = body - window.offset
     first, rows = body, 0
+    # a small file is cut too, so that two threads can share it
+    shard_bytes = min(_SHARD_BYTES, max(_LEAST_SHARD_BYTES, os.path.getsize(path) // 8))
     ragged = blank = zeros = 0
     pieces: list[tuple[tuple[int, ...], int]] = []
     while True:
@@ -265,7 +282,7 @@ def _index(
         )
         line += int(report[LINES])
         stop = window.offset + at + used
-        if (split and stop - first >= _SHARD_BYTES) or (window.final and stop > first):
+        if (split and stop - first >= shard_bytes) or (window.final and stop > first):
             pieces.append(((first, stop), rows))
             first, rows = stop, 0
         if window.final:

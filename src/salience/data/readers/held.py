@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from salience.data.readers.schema import rebatch
 from salience.data.readers.source import MemberSource, Shard, Source
@@ -17,31 +16,26 @@ _BYTES_PER_VALUE = 8  # of a code and its part of a dictionary, about
 
 
 class HeldSource(MemberSource):
-    """A source with its columns in memory, each with few values as codes and a dictionary.
+    """A source with its columns in memory, those with few values as codes and a dictionary.
 
     Parameters
     ----------
     source : MemberSource
     threads : int
-        Columns are coded by so many threads while the next rows are read.
+        Shards that are read at once.
     """
 
     def __init__(self, source: MemberSource, threads: int = 2) -> None:
         self.__dict__.update(source.__dict__)
         names = list(source.columns)
+
+        def read(shard: Shard) -> pa.Table:
+            batches = list(source.batches(shard, names, _BATCH_ROWS))
+            columns = zip(*(batch.columns for batch in batches), strict=True)
+            return pa.Table.from_arrays([_joined(list(column)) for column in columns], names=names)
+
         with ThreadPoolExecutor(threads) as pool:
-            coding = [
-                [
-                    [pool.submit(_coded, c) for c in batch.columns]
-                    for batch in source.batches(s, names, _BATCH_ROWS)
-                ]
-                for s in source.shards()
-            ]
-            shards = [[[column.result() for column in batch] for batch in batches] for batches in coding]
-            self._tables = [
-                pa.Table.from_arrays(list(pool.map(_joined, zip(*batches, strict=True))), names=names)
-                for batches in shards
-            ]
+            self._tables = list(pool.map(read, source.shards()))
 
     def _read(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         table = self._tables[shard.index].select(list(dict.fromkeys(columns)))
@@ -67,14 +61,6 @@ def hold(source: Source, memory: int, threads: int = 2) -> Source:
     if not isinstance(source, MemberSource) or source.format not in TEXT_FORMATS or size > memory / 4:
         return source
     return HeldSource(source, threads)
-
-
-def _coded(column: pa.Array) -> pa.Array:
-    """Codes and a dictionary where that is smaller."""
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-        return column
-    coded = pc.dictionary_encode(column)
-    return coded if len(coded.dictionary) < len(column) / 4 else column
 
 
 def _joined(parts: Sequence[pa.Array]) -> pa.Array:
