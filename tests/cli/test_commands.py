@@ -133,6 +133,14 @@ def test_verify_judges_a_run_and_rewrites_its_report(call, clicks: Path) -> None
     assert '<section id="verification">' in Path("runs/clicks/report.html").read_text(encoding="utf-8")
 
 
+def test_numbers_stored_as_repeated_text_are_judged_as_numbers(call, clicks: Path) -> None:
+    frame = pl.read_csv(clicks, infer_schema=False).drop("user", "empty")
+    frame.write_parquet("text.parquet", use_pyarrow=True)
+    assert call("rank", "text.parquet", "-t", "click").exit_code == 0
+    result = call("verify", "runs/text", "--rows", "400")
+    assert result.exit_code == 0, result.stderr
+
+
 def test_strict_exits_with_1_when_the_verdict_does_not_hold(call, clicks: Path) -> None:
     frame = pl.read_csv(clicks).with_columns(click=pl.col("click").shuffle(seed=5))
     frame.write_csv("noise.csv")

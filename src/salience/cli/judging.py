@@ -99,7 +99,10 @@ def read_sample(source: Any, target: str, kinds: Mapping[str, str], rows: int, s
     for position, wanted in choose_pieces(shards, SPREAD * rows, seed).items():
         for number, batch in enumerate(source.batches(shards[position], columns, PIECE_ROWS)):
             if number in wanted:
-                parts.append(pl.DataFrame(batch))
+                # readers code text where it repeats; polars cannot make numbers of codes
+                parts.append(
+                    pl.DataFrame(batch).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+                )
             if number >= max(wanted):
                 break
     frame = pl.concat(parts, how="vertical_relaxed").filter(pl.col(target).is_not_null())
