@@ -239,3 +239,12 @@ def test_one_column_has_no_top(good_method, table):
     X, y = table(n=60)
     verdict = verify(good_method, (X.select("g0"), y), **QUICK)
     assert verdict.named("retention").verdict == "not run"
+
+
+def test_unknown_kinds_are_refused_before_anything_is_fitted(table):
+    def unwanted(frame, label):
+        raise AssertionError("fitted")
+
+    for wrong in ({"planted": ["label cpoy"]}, {"under": ["row order"]}):
+        with pytest.raises(ValueError, match="the kinds are"):
+            verify(unwanted, table(n=60), **wrong)

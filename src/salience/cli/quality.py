@@ -30,7 +30,7 @@ def audit(
     opened = open_table(source, format=format)
     with show.progress("counting") as tell:
         found = look(opened, label=target, memory=memory, n_jobs=threads, seed=seed, progress=tell)
-    show.say(*(f"note: {note}" for note in opened.notes))
+    show.notes(opened.notes)
     if json:
         show.as_json(show.records(found))
         return
@@ -104,7 +104,7 @@ def profile(
     opened = open_table(source, format=format)
     with show.progress("counting") as tell:
         found = look(opened, memory=memory, n_jobs=threads, seed=seed, progress=tell)
-    show.say(*(f"note: {note}" for note in opened.notes))
+    show.notes(opened.notes)
     if json:
         show.as_json(show.records(found))
         return
@@ -202,7 +202,8 @@ def compare(
         show.as_json(show.records(scores.frame))
     else:
         show.ranking(scores, top)
-    show.say(*(f"note: {note}" for note in scores.meta.warnings), f"{run.path}/")
+    show.notes(scores.meta.warnings)
+    show.say(f"{run.path}/")
     sentences = headline(ranked(scores)[0], options["label"])
     show.conclude_unless(
         json, " ".join(sentences[:-1])

@@ -217,7 +217,7 @@ def present(
     from salience.cli import show
     from salience.report.words import headline, ranked
 
-    show.say(*(f"note: {note}" for note in dict.fromkeys(ranker.notes_)))
+    show.notes(ranker.notes_)
     if json:
         show.as_json(show.records(ranker.scores_.frame))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,11 @@ def say(*lines: str) -> None:
     """Remarks, to stderr."""
     for line in lines:
         err().print(Text(line))
+
+
+def notes(remarks: Iterable[str]) -> None:
+    """Remarks on the data, to stderr, each once."""
+    say(*(f"note: {remark}" for remark in dict.fromkeys(remarks)))
 
 
 def conclude(*sentences: str) -> None:

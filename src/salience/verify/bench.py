@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -122,10 +123,15 @@ class SubsetBench:
             found = pmap(self.evaluate, [wanted[name] for name in new], n_jobs=self.n_jobs, threads=True)
         for name, units in zip(new, found, strict=True):
             self._known[name] = np.asarray(units, dtype=np.float64)
+        for name in wanted:  # the least recently asked for goes first
+            self._known.move_to_end(name)
         answer = np.stack([self._known[mask.tobytes()] for mask in masks])
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return answer
+
+
+LossBench = partial(SubsetBench, greater_is_better=False, perfect=0.0)
 
 
 def columns(
@@ -186,15 +192,8 @@ def columns(
         names = [name for name, kept in zip(sample.items, keep, strict=True) if kept]
         return losses(names) if names else prior_losses(train, held, estimator)
 
-    return SubsetBench(
-        sample.items,
-        ("column",),
-        evaluate,
-        greater_is_better=False,
-        perfect=0.0,
-        data=frozenset({fingerprint(sample), fingerprint(held)}),
-        n_jobs=n_jobs,
-    )
+    seen = frozenset({fingerprint(sample), fingerprint(held)})
+    return LossBench(sample.items, ("column",), evaluate, data=seen, n_jobs=n_jobs)
 
 
 def hold_columns(
@@ -223,21 +222,11 @@ def hold_columns(
     filled = filled_columns(sample, fill, seed)
 
     def evaluate(keep: Mask) -> Units:
-        gone = [name for name, kept in zip(sample.items, keep, strict=True) if not kept]
-        return row_losses(
-            model, sample.with_columns({name: filled[name] for name in gone}) if gone else sample
-        )
+        gone = {name: filled[name] for name, kept in zip(sample.items, keep, strict=True) if not kept}
+        return row_losses(model, sample.with_columns(gone) if gone else sample)
 
-    return SubsetBench(
-        sample.items,
-        ("column",),
-        evaluate,
-        greater_is_better=False,
-        perfect=0.0,
-        how="hold",
-        data=frozenset({fingerprint(sample)}),
-        n_jobs=n_jobs,
-    )
+    seen = frozenset({fingerprint(sample)})
+    return LossBench(sample.items, ("column",), evaluate, how="hold", data=seen, n_jobs=n_jobs)
 
 
 def rows(
@@ -268,15 +257,8 @@ def rows(
             return prior_losses(kept, held, estimator)  # one class left: no classifier can be fitted
         return row_losses(named_estimator(estimator, fit.task).fit(kept.X, kept.target), held)
 
-    return SubsetBench(
-        tuple(range(len(fit))),
-        ("row",),
-        evaluate,
-        greater_is_better=False,
-        perfect=0.0,
-        data=frozenset({fingerprint(held)}),
-        n_jobs=n_jobs,
-    )
+    seen = frozenset({fingerprint(held)})
+    return LossBench(tuple(range(len(fit))), ("row",), evaluate, data=seen, n_jobs=n_jobs)
 
 
 def parts(
@@ -318,7 +300,7 @@ def parts(
     inputs = np.asarray(u)
     if inputs.ndim < 2 or 0 in inputs.shape[:2]:
         raise ValueError(f"u has shape (inputs, parts, ...) with at least one of each, got {inputs.shape}")
-    named = tuple(items) if items is not None else tuple(range(inputs.shape[1]))
+    named = tuple(range(inputs.shape[1]) if items is None else items)
     if len(named) != inputs.shape[1]:
         raise ValueError(f"{len(named)} items are named, u has {inputs.shape[1]} parts")
     filled = np.broadcast_to(np.asarray(baseline), inputs.shape)
@@ -373,7 +355,7 @@ def configurations(
     def evaluate(keep: Mask) -> Units:
         return table[np.argmax(np.where(keep, worth, -np.inf))] if keep.any() else table[np.argmin(worth)]
 
-    named = tuple(items) if items is not None else tuple(range(len(table)))
+    named = tuple(range(len(table)) if items is None else items)
     return SubsetBench(named, keys, evaluate, greater_is_better=greater_is_better, how="hold", data=data)
 
 
@@ -394,7 +376,8 @@ def held_out(sample: Sample, test: float, seed: int) -> tuple[NDArray[np.intp], 
     strata = None
     if sample.task == "classes":
         codes, classes = sample.codes()
-        held = min(int(np.ceil(test * len(sample))), len(sample) - int(np.ceil(test * len(sample))))
+        out = int(np.ceil(test * len(sample)))
+        held = min(out, len(sample) - out)
         strata = codes if np.bincount(codes).min() >= 2 and held >= len(classes) else None
     fit, evaluate = train_test_split(
         np.arange(len(sample)), test_size=test, random_state=seed, stratify=strata

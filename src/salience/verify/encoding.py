@@ -212,7 +212,7 @@ class DenseColumns(TransformerMixin, BaseEstimator):
 
         def some(names: Sequence[str]) -> tuple[Any, Any]:
             kept = np.repeat([name in names for name in widths], list(widths.values()))
-            return train[:, kept], test[:, kept]
+            return train.compress(kept, axis=1), test.compress(kept, axis=1)
 
         return some
 
@@ -303,4 +303,4 @@ def _objects(texts: dict[str, pl.Series]) -> NDArray[Any]:
 def _dense(numbers: dict[str, NDArray[np.float64]], rest: NDArray[Any] | None) -> NDArray[np.float64]:
     own = np.column_stack(list(numbers.values())) if numbers else None
     both = [np.asarray(block, dtype=np.float64) for block in (own, rest) if block is not None]
-    return np.hstack(both)
+    return np.ascontiguousarray(np.hstack(both))  # one layout: sums are rounded as it lies
