@@ -44,6 +44,7 @@ from salience.measures.moments import MomentState
 from salience.tabular import StreamRanker
 from salience.tabular.auditing import CopyState
 from salience.tabular.batches import BatchState
+from salience.tabular.checksums import ChecksumState
 from salience.tabular.combinationstate import CombinationState
 from salience.tabular.parts import Origin, OriginState
 from salience.tabular.profiling import SizeState
@@ -119,6 +120,7 @@ def states_of(planned, source):
         "sample": SampleState(columns, "y", 700, 0, binned=("x",)),
         "numbers": SampleState(["x", "z"], "y", 700, 0, numbers=True),
         "sizes": SizeState(columns),
+        "checksums": ChecksumState(columns, "y"),
         "copies": CopyState(columns, dict(enumerate(firsts.tolist()))),
         "origins": OriginState([("town", "values")], planned, Origin(0), 1),
         "texts": TextLookup(rome),

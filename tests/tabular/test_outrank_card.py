@@ -40,6 +40,7 @@ Flaws
 | gaps counted as numbers | test_numbers_are_compared_with_numbers_and_gaps_are_left_out |
 | a verdict for one column that is lost for all | test_a_constant_column_does_not_leave_the_others_unjudged |
 | scores of an id taken for knowledge | test_a_row_id_is_no_leak_whatever_the_score |
+| a ranking judged on its own rows | test_a_ranking_knows_what_it_was_made_from_whatever_the_score |
 | views that grow with cardinality | test_a_number_is_judged_by_its_bins_where_the_statistic_grows_with_values |
 | needle becomes the label | data/test_generators |
 | quoted newlines, several files | test_ranking |
@@ -56,6 +57,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix, expected_mutual_information
 
+from salience import verify
 from salience.data.generators import AutoML, Clicks, Needle, generate
 from salience.tabular import StreamRanker
 from salience.tabular.heuristics import HEURISTICS, OUTRANK_NAMES
@@ -422,6 +424,22 @@ def test_the_preset_takes_lists_as_their_text():
     y = np.arange(2000) % 2
     frame = pl.DataFrame({"tags": [[int(v), 7] for v in y], "y": y})
     assert found(frame, preset="outrank")["tags"]["value"] == pytest.approx(np.log(2), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"null": "shift"}, {"heuristic": "spearman"}, {"heuristic": "surrogate-lr"}, {"preset": "outrank"}, {}],
+    ids=str,
+)
+def test_a_ranking_knows_what_it_was_made_from_whatever_the_score(options):
+    rng = np.random.default_rng(13)
+    y = rng.integers(0, 2, 1500)
+    frame = pl.DataFrame({"a": y ^ (rng.random(1500) < 0.1), "b": rng.integers(0, 9, 1500), "y": y})
+    expected = (verify.fingerprint(frame, "y"),)
+    assert StreamRanker("y", **options).fit(frame).scores_.meta.data == expected
+    if "preset" not in options:
+        halves = StreamRanker("y", **options).partial_fit(frame[:750]).partial_fit(frame[750:])
+        assert halves.scores_.meta.data == expected
 
 
 # --- errors -----------------------------------------------------------------------------------------------------------

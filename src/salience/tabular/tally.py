@@ -14,9 +14,11 @@ from salience.data.scan import scan
 from salience.data.states import merge_states, read_extra, save_state
 from salience.measures.counting import CountState
 from salience.tabular.candidates import Candidates
+from salience.tabular.checksums import ChecksumState
 from salience.verify.fingerprints import from_sums
 
 _NO_CAP = 2**40
+_CHECKSUMS = "\x00checksums"  # no label has such a name
 
 
 @dataclass
@@ -39,6 +41,17 @@ class Tally:
     part: str | None = None
     _seen: int = 0  # shards of all sources so far: the first half of a block's id
 
+    def __post_init__(self) -> None:
+        names = [column.name for column in self.plan.columns if column.name in self.candidates.kinds]
+        self._checksums = ChecksumState(names, self.plan.labels[0].name)
+
+    @property
+    def _all(self) -> dict[str, Any]:
+        """The states that are filled: tables keep checksums themselves, beside others there is a state for them."""
+        own = {name: state for name, state in self.states.items() if state is not None}
+        counted = any(hasattr(state, "tables") for state in own.values())
+        return own if counted else {**own, _CHECKSUMS: self._checksums}
+
     def count(
         self,
         source: Source | None,
@@ -47,7 +60,7 @@ class Tally:
         **how: Any,
     ) -> None:
         """Scan a source, or a part of it."""
-        wanted = {name: s for name, s in (states or self.states).items() if s is not None}
+        wanted = self._all if states is None else states
         if wanted:
             made, reads = self.candidates.derivations, self.candidates.reads
             scan(self.plan, wanted, source=source, derive=made, columns=reads, shards=shards, **how)
@@ -56,11 +69,12 @@ class Tally:
     def add(self, source: Source) -> None:
         """Count one more batch of rows, of the same columns."""
         made = {name: derivation for derivation in self.candidates.derivations for name in derivation.names}
+        filled = self._all
         for shard in source.shards():
             first = 0
             for batch in source.batches(shard, list(self.candidates.reads), self.plan.block_rows):
                 block = Block(batch, self.plan, (self._seen, first), made)
-                for state in self.states.values():
+                for state in filled.values():
                     for part in state.parts(block):
                         part()
                 first += batch.num_rows
@@ -87,24 +101,27 @@ class Tally:
         """
         if self.plan.digest() != other.plan.digest():
             raise ValueError("rankers with different plans cannot be merged: fit both with the same plan")
-        for name, state in self.states.items():
-            state.merge(other.states[name])
+        for name, state in self._all.items():
+            state.merge(other._all[name])
 
     def save(self, path: str | Path, params: dict[str, Any]) -> None:
         """Write the counts, the plan and the parameters of the ranker to one file."""
         extra = {"plan": self.plan.to_json(), "params": params}
-        save_state(path, self.states, self.plan, shards=self.part, extra=extra)
+        save_state(path, self._all, self.plan, shards=self.part, extra=extra)
 
     def join(self, paths: Sequence[str | Path]) -> None:
         """Take up the counts of all parts."""
-        merge_states(paths, self.states, self.plan)
+        merge_states(paths, self._all, self.plan)
 
     def fingerprints(self) -> tuple[str, ...]:
-        """What `verify` compares: the sums of the identities that the tables keep anyway."""
-        tables = getattr(next(iter(self.states.values())), "tables", {})
+        """What `verify` compares: the sums of the identities of each column."""
+        tables = next((state.tables for state in self.states.values() if hasattr(state, "tables")), None)
+        if tables is None:
+            sums, rows = self._checksums.finalize()
+            return (from_sums(sums, rows),) if rows else ()
         names = [column.name for column in self.plan.columns]
         sums = {name: tables[name, "values"].checksum for name in names if (name, "values") in tables}
-        rows = int(next(iter(tables.values())).label_counts.sum()) if tables else 0
+        rows = int(next(iter(tables.values())).label_counts.sum())
         return (from_sums(sums, rows),) if sums else ()
 
 
