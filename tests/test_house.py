@@ -17,7 +17,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "salience"
 
 FLOORS = (
-    ("lazy", "methods", "results", "data", "measures", "networks", "parallel", "plotting"),
+    ("lazy", "methods", "results", "data", "measures", "networks", "parallel", "plotting", "stages"),
     ("verify",),
     ("tabular", "recsys", "instances", "concepts", "representations", "attention", "vision", "vectors"),
     ("studies",),
@@ -28,6 +28,7 @@ GROUND, VERIFY, FAMILIES, STUDIES, FACES = FLOORS
 GROUND_RULES = {
     "lazy": (),
     "parallel": (),
+    "stages": (),
     "methods": (),
     "results": ("plotting",),  # Scores.plot, when it is called
     "plotting": ("results",),

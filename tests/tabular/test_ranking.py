@@ -358,3 +358,39 @@ def test_parts_counted_apart_and_joined_from_files_are_the_whole(tmp_path):
         StreamRanker("y").fit(tmp_path / "*.parquet", shards=f"{i}/2").save_state(tmp_path / f"{i}.state")
     joined = StreamRanker.from_states([tmp_path / "1.state", tmp_path / "0.state"])
     assert joined.scores_.frame.equals(ranked(tmp_path / "*.parquet").scores_.frame)
+
+
+def test_pair_columns_say_with_whom_a_column_says_most():
+    bits = np.random.default_rng(0).integers(2, size=(3, 2000))
+    frame = pl.DataFrame({"a": bits[0], "b": bits[1], "c": bits[2], "y": bits[0] ^ bits[2]})
+    ranker = StreamRanker("y", order=2).fit(frame)
+    found = {row["column"]: row for row in ranker.pair_columns_.frame.to_dicts()}
+    assert found["a"]["partner"] == found["c"]["partner"]
+    assert set(found["a"]["partner"].split(" AND ")) == {"a", "c"}
+    assert found["a"]["best"] > 0.6 > found["b"]["best"]
+    assert [row["n"] for row in found.values()] == [2, 2, 2]
+    assert StreamRanker("y").fit(frame).pair_columns_ is None
+
+
+def test_timings_name_the_stages_of_a_fit():
+    frame = pl.DataFrame({"a": [0, 1] * 50, "y": [0, 1] * 50})
+    ranker = StreamRanker("y").fit(frame)
+    assert list(ranker.timings_) == ["open", "plan", "count", "score", "pairs"]
+    assert 0 < sum(ranker.timings_.values()) <= ranker.scores_.meta.seconds + 1
+
+
+def test_ratio_samples_the_rows_of_a_batch_and_only_there():
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=4000)
+    frame = pl.DataFrame(
+        {"a": np.where(rng.random(4000) < 0.8, y, 1 - y), "noise": rng.integers(5, size=4000), "y": y}
+    )
+    whole, part = (
+        StreamRanker("y", preset="outrank", ratio=r, normalize="none").fit(frame) for r in (1.0, 0.3)
+    )
+    assert part.ranking_ == whole.ranking_ == ["a", "noise"]
+    assert part.scores_.frame["value"][0] != whole.scores_.frame["value"][0]
+    with pytest.raises(ValueError, match='preset="outrank" only'):
+        StreamRanker("y", ratio=0.5).fit(frame)
+    with pytest.raises(ValueError, match="at most 1"):
+        StreamRanker("y", preset="outrank", ratio=2).fit(frame)

@@ -109,6 +109,7 @@ class Package:
             subsample=ranker.subsample,
             pair_budget=ranker.pair_budget,
             order=ranker.order,
+            ratio=ranker.ratio,
             seed=ranker.random_state,
             threads=ranker.n_jobs,
             min_rows=max(ranker.min_rows, PACKAGE_MIN_ROWS),

@@ -60,6 +60,9 @@ class StreamRanker(BaseEstimator, RankingPass):
         Rows of a batch for ``null="shift"``.
     subsample : int, default=1
         Use every `subsample`-th row.
+    ratio : float, default=1
+        With ``preset="outrank"``: score so large a share of each label value's rows in a batch
+        (``mi_stratified_sampling_ratio``).
     min_rows : int, default=2
         Fewest labelled rows a ranking is made from.
     missing : tuple of str, default=("", "{}")
@@ -88,6 +91,11 @@ class StreamRanker(BaseEstimator, RankingPass):
         Columns, best first (of the first label).
     pairs_, redundancy_, order_3mr_ : Scores or None
         Combinations; similarity of columns; max-relevance, min-redundancy, max-relation order.
+    pair_columns_ : Scores or None
+        Per column the median ``value`` of the combinations that hold it, the ``best`` of them, the ``partner`` in that one
+        and how many there are, ``n``.
+    timings_ : dict of str to float
+        Seconds by stage: open, plan, count, score, pairs.
     plan_ : Plan
         What was decided before the scan.
     notes_ : list of str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from salience.results.scores import Scores
 from salience.tabular.interactions import rank_combinations
@@ -13,9 +13,28 @@ if TYPE_CHECKING:
     from salience.tabular.stream import RankingPass
 
 
-def relations(
-    ranker: RankingPass, source: Any, how: dict[str, Any]
-) -> tuple[Scores | None, Scores | None, Scores | None]:
+class Relations(NamedTuple):
+    """What `relations` found; None where it was not asked for.
+
+    Attributes
+    ----------
+    pairs : Scores or None
+        Combinations of `order` columns with the label.
+    pair_columns : Scores or None
+        Per column, over the combinations that hold it: median ``value``, ``best``, ``partner``, ``n``.
+    redundancy : Scores or None
+        Pairs of the `top_pairs` best columns with each other.
+    order_3mr : Scores or None
+        Those columns in 3MR order.
+    """
+
+    pairs: Scores | None = None
+    pair_columns: Scores | None = None
+    redundancy: Scores | None = None
+    order_3mr: Scores | None = None
+
+
+def relations(ranker: RankingPass, source: Any, how: dict[str, Any]) -> Relations:
     """What a ranker's `order` and `scope` ask for.
 
     Parameters
@@ -29,12 +48,10 @@ def relations(
 
     Returns
     -------
-    pairs, redundancy, order_3mr : Scores or None
-        Combinations of `order` columns with the label; pairs of the `top_pairs` best columns with each other; those
-        columns in 3MR order.
+    Relations
     """
     if source is None or ranker.preset is not None or (ranker.order == 1 and ranker.scope == "target"):
-        return None, None, None
+        return Relations()
     label = ranker.plan_.labels[0].name
     singles = ranker.scores_.where(label=label) if ranker.scores_.by else ranker.scores_
     frame = singles.frame.filter((singles.frame["kind"] != "control") & (singles.frame["card"] > 1))
@@ -53,12 +70,12 @@ def relations(
         if tell is not None:
             tell(done, total)
 
-    pairs = redundancy = ordered = None
+    pairs = per_column = redundancy = ordered = None
     if ranker.order > 1 and len(views) >= ranker.order:
         found = rank_combinations(
             ranker.plan_, label, columns=list(views), order=ranker.order, progress=stage, **shared
         )
-        pairs = found.pairs
+        pairs, per_column = found.pairs, found.per_column
     best = list(views)[: ranker.top_pairs or None]
     if ranker.scope == "all" and len(best) >= 2:
         redundancy = pairwise_redundancy(ranker.plan_, columns=best, progress=tell, **shared)
@@ -77,4 +94,4 @@ def relations(
             ranker.beta,
             ranker.aggregate,
         )
-    return pairs, redundancy, ordered
+    return Relations(pairs, per_column, redundancy, ordered)

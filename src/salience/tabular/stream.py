@@ -7,7 +7,6 @@ Kept free of scikit-learn, which takes longer to import than a small file takes 
 from __future__ import annotations
 
 import inspect
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +19,7 @@ from salience.data.readers import Source, open_described, open_source
 from salience.data.readers.held import hold
 from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
+from salience.stages import Stages
 from salience.tabular.candidates import Candidates
 from salience.tabular.engines import engine
 from salience.tabular.heuristics import HEURISTICS, OUTRANK_NAMES, heuristic
@@ -55,6 +55,7 @@ class RankingPass:
         preset: str | None = None,
         batch_size: int = 16384,
         subsample: int = 1,
+        ratio: float = 1.0,
         min_rows: int = 2,
         missing: tuple[str, ...] = ("", "{}"),
         bins: int = 32,
@@ -87,6 +88,7 @@ class RankingPass:
         self.preset = preset
         self.batch_size = batch_size
         self.subsample = subsample
+        self.ratio = ratio
         self.min_rows = min_rows
         self.missing = missing
         self.bins = bins
@@ -132,13 +134,16 @@ class RankingPass:
         -------
         self
         """
-        started = time.perf_counter()
-        opened, labels = self._open(X, y)
-        source = opened if client is not None else hold(opened, parse_memory(self.memory), self.n_jobs)
-        self._begin(source, self._planned(source, labels))
+        stages = Stages()
+        with stages("open"):
+            opened, labels = self._open(X, y)
+            source = opened if client is not None else hold(opened, parse_memory(self.memory), self.n_jobs)
+        with stages("plan"):
+            self._begin(source, self._planned(source, labels))
         how = {"client": client, "progress": progress, "threads": self.n_jobs}
-        self._tally.count(source, shards=shards, checkpoint=checkpoint, resume=resume, **how)
-        self._finish(source if shards is None else None, started, how)
+        with stages("count"):
+            self._tally.count(source, shards=shards, checkpoint=checkpoint, resume=resume, **how)
+        self._finish(source if shards is None else None, stages, how)
         return self
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -149,13 +154,13 @@ class RankingPass:
         ValueError
             A label value that the first batch did not have.
         """
-        started = time.perf_counter()
+        stages = Stages()
         first_call = not hasattr(self, "plan_")
         source, labels = self._open(X, y, reset=first_call)
         if first_call:
             self._begin(source, self._planned(source, labels))
         self._tally.add(source)
-        self._finish(None, started, {})
+        self._finish(None, stages, {})
         return self
 
     def merge(self, other: RankingPass) -> Self:
@@ -167,7 +172,7 @@ class RankingPass:
             When the plans differ.
         """
         self._tally.merge(other._tally)
-        self._finish(None, time.perf_counter(), {})
+        self._finish(None, Stages(), {})
         return self
 
     def save_state(self, path: str | Path) -> None:
@@ -183,14 +188,15 @@ class RankingPass:
         ValueError
             A shard is in two of the files or in none, or they belong to different plans.
         """
-        started = time.perf_counter()
+        stages = Stages()
         found, params = saved_ranker(paths[0])
         ranker = cls(**params)
         ranker._resolve()
         source = open_described(found.source)
         ranker._begin(source, found)
-        ranker._tally.join(paths)
-        ranker._finish(source, started, {"threads": ranker.n_jobs})
+        with stages("count"):
+            ranker._tally.join(paths)
+        ranker._finish(source, stages, {"threads": ranker.n_jobs})
         return ranker
 
     def _open(self, X: Any, y: Any, reset: bool = True) -> tuple[Source, list[str]]:
@@ -228,6 +234,13 @@ class RankingPass:
         ):
             if value not in known:
                 raise ValueError(f"{name}={value!r} is unknown; known are {', '.join(map(repr, known))}")
+        if not 0 < self.ratio <= 1:
+            raise ValueError(f"ratio={self.ratio} is a share of the rows of a batch: above 0 and at most 1")
+        if self.ratio < 1 and self.preset is None:
+            raise ValueError(
+                'ratio= samples the rows of a batch for preset="outrank" only; everything else counts all rows, '
+                "or every k-th with subsample="
+            )
 
     def _planned(self, source: Source, labels: list[str]) -> Plan:
         return plan(
@@ -260,7 +273,7 @@ class RankingPass:
         states = {label.name: self._engine.state(self, label.name) for label in decided.labels}
         self._tally = Tally(decided, self.candidates_, states)
 
-    def _finish(self, source: Source | None, started: float, how: dict[str, Any]) -> None:
+    def _finish(self, source: Source | None, stages: Stages, how: dict[str, Any]) -> None:
         """Turn the states into scores, and look at pairs where asked."""
         self.notes_ = list(self.plan_.notes)
         rows = {label.name: int(label.counts.sum()) for label in self.plan_.labels}
@@ -269,9 +282,13 @@ class RankingPass:
                 f"too few labelled rows ({rows}) for min_rows={self.min_rows}: lower it or subsample, or give more data"
             )
         if self.exact and source is not None:
-            self._tally.recount(source, **how)
+            with stages("count"):
+                self._tally.recount(source, **how)
         states = self._tally.states
-        frames = {label: self._engine.frame(self, label, state, source) for label, state in states.items()}
+        with stages("score"):
+            frames = {
+                label: self._engine.frame(self, label, state, source) for label, state in states.items()
+            }
         several = len(frames) > 1
         self.scores_ = Scores(
             frame=pl.concat(
@@ -281,12 +298,15 @@ class RankingPass:
             by=("label",) if several else (),
             item="column",
             better=self._heuristic.better,
-            meta=self._meta(max(rows.values()), started),
+            meta=self._meta(max(rows.values()), stages.total),
         )
         self.ranking_ = next(iter(frames.values()))["column"].to_list()
-        self.pairs_, self.redundancy_, self.order_3mr_ = relations(self, source, how)
+        with stages("pairs"):
+            found = relations(self, source, how)
+        self.pairs_, self.pair_columns_, self.redundancy_, self.order_3mr_ = found
+        self.timings_ = stages.seconds
 
-    def _meta(self, rows: int, started: float) -> Meta:
+    def _meta(self, rows: int, seconds: float) -> Meta:
         return Meta(
             method="outrank",
             params={name: value for name, value in self.get_params().items() if value is not None},
@@ -295,7 +315,9 @@ class RankingPass:
             rows=rows,
             unit=self._heuristic.unit if self.normalize == "none" else "share",
             interval=Interval("normal", 0.95),
-            net_of_null=self._heuristic.reads == "counts" and self._null != "none" and self.normalize != "minmax",
+            net_of_null=self._heuristic.reads == "counts"
+            and self._null != "none"
+            and self.normalize != "minmax",
             warnings=tuple(self.notes_),
-            seconds=time.perf_counter() - started,
+            seconds=seconds,
         )
