@@ -217,8 +217,8 @@ def plan():
     return SimpleNamespace(
         labels=(SimpleNamespace(name="y", kind="classes", classes=("no", "yes"), edges=None),),
         columns=(
-            SimpleNamespace(name="a", cap=2048, heavy=None),
-            SimpleNamespace(name="b", cap=1024, heavy=spread([1])),
+            SimpleNamespace(name="a", distinct=0, cap=2048, heavy=None),
+            SimpleNamespace(name="b", distinct=0, cap=1024, heavy=spread([1])),
         ),
     )
 

@@ -53,7 +53,7 @@ class CountState:
         columns = {entry.name: entry for entry in plan.columns}
         self.label = label
         self.n_classes = len(labels[label].classes)
-        self._limits: dict[Item, tuple[int, NDArray[np.uint64]]] = {}
+        self._limits: dict[Item, tuple[int, NDArray[np.uint64], int]] = {}
         for name, view in items:
             if view not in _VIEWS:
                 raise ValueError(
@@ -62,7 +62,8 @@ class CountState:
             entry = columns.get(name)
             heavy = () if entry is None or view == "bins" or entry.heavy is None else entry.heavy
             cap = derived_cap if entry is None else max(int(entry.cap), 1024)
-            self._limits[name, view] = (cap, np.asarray(heavy, dtype=np.uint64))
+            expected = 0 if entry is None or view == "bins" else int(entry.distinct)
+            self._limits[name, view] = (cap, np.asarray(heavy, dtype=np.uint64), expected)
         self.tables = {item: CountTable(self.n_classes, *limits) for item, limits in self._limits.items()}
 
     @property

@@ -28,6 +28,7 @@ from salience.measures.hashtable import (
     add_codes,
     add_counts,
     add_hashes,
+    class_counts,
     sieve_of,
     tally,
 )
@@ -51,6 +52,8 @@ class CountTable:
         Most sampled values that the table may hold, at least 2.
     heavy : array-like of uint64, optional
         Identities that are always kept, beside the missing value; they do not count towards `cap`.
+    expected : int, default=0
+        Distinct values to make room for at once; a guess that is wrong costs time or memory, nothing else.
 
     Attributes
     ----------
@@ -70,7 +73,7 @@ class CountTable:
     array([[1, 0], [0, 1]])
     """
 
-    def __init__(self, n_classes: int, cap: int, heavy: ArrayLike = ()) -> None:
+    def __init__(self, n_classes: int, cap: int, heavy: ArrayLike = (), expected: int = 0) -> None:
         if n_classes < 1:
             raise ValueError(f"n_classes is {n_classes}; a table needs at least one class")
         if cap < 2:
@@ -85,7 +88,12 @@ class CountTable:
         self.label_counts = np.zeros(self.n_classes, dtype=np.int64)
         self._sieve = sieve_of(self.heavy)
         self._state = np.zeros(3, dtype=np.int64)
-        self._allocate(_FIRST_SLOTS)
+        self.expected = int(expected)
+        self._allocate(self._first_slots())
+
+    def _first_slots(self) -> int:
+        wanted = min(self.expected, self.cap) / _FILL
+        return max(_FIRST_SLOTS, 1 << int(wanted).bit_length())
 
     @property
     def theta(self) -> float:
@@ -100,7 +108,7 @@ class CountTable:
     @property
     def nbytes(self) -> int:
         """Bytes held by the table."""
-        return self._keys.nbytes + self._counts.nbytes + self._sieve.nbytes + self.heavy.nbytes
+        return self._counts.nbytes + self._keys.size * 8 + self._sieve.nbytes + self.heavy.nbytes
 
     def add(self, column: Any, labels: NDArray[np.int32]) -> None:
         """Count the rows of a block; rows with label -1 are skipped.
@@ -132,7 +140,8 @@ class CountTable:
                 "(and -1 for no label)"
             )
         if codes is None:
-            self._run(lambda start, table: add_hashes(hashes, labels, start, *table), rows, counted=True)
+            self._run(lambda start, table: add_hashes(hashes, labels, start, *table), rows)
+            self.label_counts += class_counts(labels, self.n_classes)
             return
         if int(codes.max()) >= len(hashes) or int(codes.min()) < 0:
             raise ValueError(
@@ -141,15 +150,13 @@ class CountTable:
         if len(hashes) * (self.n_classes + 1) <= max(rows // 2, 128):
             local = tally(codes, labels, len(hashes), self.n_classes)[:, 1:]
             self._add_rows(hashes, local)
-            self.label_counts += local.sum(axis=0)
             self._count_in(np.sum(hashes * local.sum(axis=1).astype(np.uint64), dtype=np.uint64))
         elif len(hashes) <= rows:
-            self._run(
-                lambda start, table: add_codes(codes, hashes, labels, start, *table), rows, counted=True
-            )
+            self._run(lambda start, table: add_codes(codes, hashes, labels, start, *table), rows)
         else:
             by_row = hashes[codes]
-            self._run(lambda start, table: add_hashes(by_row, labels, start, *table), rows, counted=True)
+            self._run(lambda start, table: add_hashes(by_row, labels, start, *table), rows)
+        self.label_counts += class_counts(labels, self.n_classes)
 
     def merge(self, other: CountTable) -> None:
         """Add the counts of another table of the same column.
@@ -172,7 +179,7 @@ class CountTable:
 
     def empty(self) -> CountTable:
         """Return a table of the same configuration without counts."""
-        return CountTable(self.n_classes, self.cap, self.heavy)
+        return CountTable(self.n_classes, self.cap, self.heavy, self.expected)
 
     def contingency(self) -> Contingency:
         """Return the counts as they stand, values in ascending order of identity."""
@@ -218,7 +225,7 @@ class CountTable:
         self.halvings = 0
         self.label_counts[:] = 0
         self._state[:] = 0
-        self._allocate(_FIRST_SLOTS)
+        self._allocate(self._first_slots())
         self._take(keys, counts, header["halvings"], labels, header["checksum"])
 
     def _take(
@@ -236,13 +243,13 @@ class CountTable:
         self._count_in(np.uint64(checksum))
 
     def _add_rows(self, keys: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
-        self._run(lambda start, table: add_counts(keys, counts, start, *table), len(keys), counted=False)
+        self._run(lambda start, table: add_counts(keys, counts, start, *table), len(keys))
 
     def _count_in(self, checksum: np.uint64) -> None:
         total = self._state[CHECKSUM : CHECKSUM + 1].view(np.uint64)
         total += checksum  # an array, so that it wraps around silently
 
-    def _run(self, kernel: Callable[[int, tuple], tuple[int, int]], rows: int, counted: bool) -> None:
+    def _run(self, kernel: Callable[[int, tuple], tuple[int, int]], rows: int) -> None:
         """Call a kernel until it is through, making room or halving the threshold where it stops."""
         start = 0
         while True:
@@ -255,10 +262,7 @@ class CountTable:
                 self._room,
                 self._state,
             )
-            arrays: tuple = (self._keys, self._counts)
-            start, reason = kernel(
-                start, (*arrays, *((self.label_counts,) if counted else ()), *configuration)
-            )
+            start, reason = kernel(start, (self._keys, self._counts, *configuration))
             if start >= rows:
                 return
             if reason == OVER:
@@ -281,8 +285,9 @@ class CountTable:
         self._slots = slots
         self._shift = np.uint64(64 - (slots.bit_length() - 1))
         self._room = int(slots * _FILL)
-        self._keys = np.zeros(slots + 1, dtype=np.uint64)
-        self._counts = np.zeros((slots + 1, self.n_classes), dtype=np.int64)
+        # key and counts of a value side by side: one wait for memory, not two
+        rows = np.zeros((slots + 1, 1 + self.n_classes), dtype=np.uint64)
+        self._keys, self._counts = rows[:, 0], rows.view(np.int64)[:, 1:]
 
     @property
     def _limit(self) -> np.uint64:

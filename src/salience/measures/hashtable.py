@@ -23,6 +23,8 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _ZERO = np.uint64(0)
 _ONE = np.uint64(1)
 _UNRESOLVED = -9
+_ALL = np.uint64(2**64 - 1)  # the threshold while every value is kept
+_AHEAD = 64
 
 
 def sieve_of(heavy: np.ndarray) -> np.ndarray:
@@ -63,13 +65,16 @@ def find(identity, keys, shift):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def locate(identity, keys, shift, limit, heavy, sieve, cap, room, state):  # type: ignore[no-untyped-def]
     """Return the slot of an identity, taking a free one when it is new, or `SKIP`, `FULL` or `OVER`."""
-    if identity > limit and sieve[identity & np.uint64(sieve.size - 1)] == 0:
+    may_be_heavy = sieve[identity & np.uint64(sieve.size - 1)] != 0
+    if identity > limit and not may_be_heavy:
         return SKIP
     slot = find(identity, keys, shift)
     if keys[slot] != _ZERO:
         return slot
-    at = np.searchsorted(heavy, identity)
-    is_heavy = at < heavy.size and heavy[at] == identity
+    is_heavy = False
+    if may_be_heavy:
+        at = np.searchsorted(heavy, identity)
+        is_heavy = at < heavy.size and heavy[at] == identity
     if not is_heavy:
         if identity > limit:
             return SKIP
@@ -86,9 +91,11 @@ def locate(identity, keys, shift, limit, heavy, sieve, cap, room, state):  # typ
 
 @njit(nogil=True, cache=True)
 def add_hashes(  # type: ignore[no-untyped-def]
-    hashes, labels, start, keys, counts, label_counts, shift, limit, heavy, sieve, cap, room, state
+    hashes, labels, start, keys, counts, shift, limit, heavy, sieve, cap, room, state
 ):
     """Count rows given by identity; return ``(row, reason)`` where it stopped, ``(n, 0)`` when done."""
+    if limit == _ALL:
+        return _add_ahead(hashes, labels, start, keys, counts, shift, limit, heavy, sieve, cap, room, state)
     checksum = np.int64(0)
     low_bits = np.uint64(sieve.size - 1)
     for row in range(start, hashes.size):
@@ -97,7 +104,6 @@ def add_hashes(  # type: ignore[no-untyped-def]
             continue
         identity = hashes[row]
         if identity > limit and sieve[identity & low_bits] == 0:
-            label_counts[label] += 1
             checksum += np.int64(identity)
             continue
         # the common case here, in line: a call with eight arrays costs ten times a probe
@@ -107,7 +113,6 @@ def add_hashes(  # type: ignore[no-untyped-def]
             if slot < SKIP:
                 state[CHECKSUM] += checksum
                 return row, slot
-        label_counts[label] += 1
         checksum += np.int64(identity)
         if slot >= 0:
             counts[slot, label] += 1
@@ -116,8 +121,49 @@ def add_hashes(  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _add_ahead(  # type: ignore[no-untyped-def]
+    hashes, labels, start, keys, counts, shift, limit, heavy, sieve, cap, room, state
+):
+    """`add_hashes` while every value is kept: the first probes of many rows wait for memory together."""
+    checksum = np.int64(0)
+    low_bits = np.uint64(sieve.size - 1)
+    slots = np.empty(_AHEAD, np.int64)
+    firsts = np.empty(_AHEAD, np.uint64)
+    for begin in range(start, hashes.size, _AHEAD):
+        size = min(_AHEAD, hashes.size - begin)
+        for i in range(size):
+            slot = np.int64((hashes[begin + i] * _GOLDEN) >> shift)
+            slots[i] = slot
+            firsts[i] = keys[slot]
+        for i in range(size):
+            row = begin + i
+            label = labels[row]
+            if label < 0:
+                continue
+            identity = hashes[row]
+            slot = slots[i]
+            if firsts[i] != identity or identity == _ZERO:
+                slot = find(identity, keys, shift)
+                if keys[slot] == _ZERO:
+                    easy = sieve[identity & low_bits] == 0 and identity != _ZERO
+                    if easy and state[LIGHT] < cap and state[USED] < room:  # as `locate` would
+                        keys[slot] = identity
+                        state[USED] += 1
+                        state[LIGHT] += 1
+                    else:
+                        slot = locate(identity, keys, shift, limit, heavy, sieve, cap, room, state)
+                        if slot < SKIP:
+                            state[CHECKSUM] += checksum
+                            return row, slot
+            checksum += np.int64(identity)
+            counts[slot, label] += 1
+    state[CHECKSUM] += checksum
+    return hashes.size, 0
+
+
+@njit(nogil=True, cache=True)
 def add_codes(  # type: ignore[no-untyped-def]
-    codes, hashes, labels, start, keys, counts, label_counts, shift, limit, heavy, sieve, cap, room, state
+    codes, hashes, labels, start, keys, counts, shift, limit, heavy, sieve, cap, room, state
 ):
     """As `add_hashes` for coded rows: each code is looked up once, at the first labelled row that has it."""
     slot_of = np.full(hashes.size, _UNRESOLVED, dtype=np.int64)
@@ -134,12 +180,20 @@ def add_codes(  # type: ignore[no-untyped-def]
                 state[CHECKSUM] += checksum
                 return row, slot
             slot_of[code] = slot
-        label_counts[label] += 1
         checksum += np.int64(hashes[code])
         if slot >= 0:
             counts[slot, label] += 1
     state[CHECKSUM] += checksum
     return codes.size, 0
+
+
+@njit(nogil=True, cache=True)
+def class_counts(labels, n_classes):  # type: ignore[no-untyped-def]
+    """Rows of each class; rows without a class are left out."""
+    found = np.zeros(n_classes + 1, dtype=np.int64)
+    for row in range(labels.size):
+        found[labels[row] + 1] += 1
+    return found[1:]
 
 
 @njit(nogil=True, cache=True)

@@ -30,7 +30,7 @@ from salience.data.readers.windows import Window, check_utf8, is_compressed, wit
 
 _SHARD_BYTES = 64 << 20
 _LEAST_SHARD_BYTES = 4 << 20
-_BATCH_CELLS = 1 << 23  # coded at once: 32 MB of codes, about as much for dictionaries
+_BATCH_CELLS = 1 << 21  # coded at once: 8 MB of codes, three times as much for dictionaries
 _SHOWN = 5
 _DELIMITERS = ",;\t|"
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_LE: "utf-32"}
