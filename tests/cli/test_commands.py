@@ -60,6 +60,48 @@ def test_pairs_redundancy_and_3mr_are_written(call, clicks: Path) -> None:
     assert all(f'<section id="{name}">' in page for name in ("redundancy", "order_3mr", "interactions"))
 
 
+def test_what_was_found_beside_the_ranking_is_shown(call, clicks: Path) -> None:
+    result = call("rank", clicks, "-t", "click", "--pairs", "--redundancy", "--exclude", "empty")
+    titles = ("combinations", "columns over their combinations", "columns that say the same", "order by 3MR")
+    again = call("summary", "runs/clicks")
+    for shown in (result.stdout, again.stdout):
+        assert all(title in shown for title in titles), shown
+        assert "ad AND hour" in shown
+    assert Run.open("runs/clicks").pair_columns.frame["partner"].null_count() == 0
+    plain = call("rank", clicks, "-t", "click", "--name", "plain").stdout
+    assert not any(title in plain for title in titles)
+
+
+def test_tsv_is_written_beside_the_parquet(call, clicks: Path) -> None:
+    result = call("rank", clicks, "-t", "click", "--pairs", "--tsv")
+    assert result.exit_code == 0, result.stderr
+    for name in ("scores", "pairs"):
+        table = pl.read_csv(f"runs/clicks/{name}.tsv", separator="\t")
+        assert len(table) == len(getattr(Run.open("runs/clicks"), name).frame)
+
+
+def test_a_run_knows_its_stages_and_its_memory(call, clicks: Path) -> None:
+    call("rank", clicks, "-t", "click", "--exclude", "user", "--audit")
+    info = Run.open("runs/clicks").info
+    assert list(info["timings"]) == ["open", "plan", "count", "score", "pairs", "audit", "report"]
+    assert sum(info["timings"].values()) <= info["seconds"] + 1
+    assert 20e6 < info["peak_memory_bytes"] < 50e9
+
+
+def test_the_columns_of_a_model_can_be_the_focus(call, clicks: Path) -> None:
+    Path("model.json").write_text('{"desc": {"features": ["ad", "coin,hour"], "fields": ["user"]}}')
+    call("rank", clicks, "-t", "click", "--focus-reference", "model.json", "--no-controls")
+    assert set(Run.open("runs/clicks").scores.frame["column"]) == {"ad", "coin", "hour"}
+
+
+def test_a_ratio_is_for_the_package_only(call, clicks: Path) -> None:
+    pl.concat([pl.read_csv(clicks, infer_schema=False)] * 5).write_csv("long.csv")
+    assert call("rank", "long.csv", "-t", "click", "--preset", "outrank", "--ratio", "0.5").exit_code == 0
+    result = call("rank", "long.csv", "-t", "click", "--ratio", "0.5")
+    assert result.exit_code == 2
+    assert "outrank" in result.stderr
+
+
 def test_the_same_command_gives_the_same_scores(call, clicks: Path) -> None:
     for _ in range(2):
         call("rank", clicks, "-t", "click", "--threads", "1")
@@ -133,6 +175,24 @@ def test_verify_judges_a_run_and_rewrites_its_report(call, clicks: Path) -> None
     assert '<section id="verification">' in Path("runs/clicks/report.html").read_text(encoding="utf-8")
 
 
+def test_the_demo_and_the_shipped_data_can_be_judged_again(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("salience.cli.rank.judged", lambda *given: None)  # what takes most of the demo's time
+    result = call("demo", "--top", "3")
+    assert result.exit_code == 0, result.stderr
+    result = call("verify", "runs/demo", "--rows", "300")
+    assert result.exit_code == 0, result.stderr
+    assert Run.open("runs/demo").verdict is not None
+
+
+def test_rows_from_a_pipe_cannot_be_judged_again(call, clicks: Path) -> None:
+    call("rank", clicks, "-t", "click")
+    record = Path("runs/clicks/run.json")
+    record.write_text(record.read_text().replace(str(clicks), "-"))
+    result = call("verify", "runs/clicks")
+    assert result.exit_code == 2
+    assert "--source" in result.stderr
+
+
 def test_numbers_stored_as_repeated_text_are_judged_as_numbers(call, clicks: Path) -> None:
     frame = pl.read_csv(clicks, infer_schema=False).drop("user", "empty")
     frame.write_parquet("text.parquet", use_pyarrow=True)
@@ -161,6 +221,9 @@ def test_parts_counted_apart_and_merged_are_the_whole(call, clicks: Path) -> Non
     assert result.exit_code == 0, result.stderr
     call("rank", "parts", "-t", "click")
     assert Run.open("runs/merged").scores.frame.equals(Run.open("runs/parts").scores.frame)
+    result = call("verify", "runs/merged", "--rows", "400")
+    assert result.exit_code == 0, result.stderr
+    assert Run.open("runs/merged").verdict is not None
 
 
 def test_several_labels_have_a_table_and_a_sentence_each(call, clicks: Path) -> None:

@@ -62,6 +62,7 @@ def verdict_on(
         "order": 1,
         "n_jobs": threads,
         "exact": False,
+        "subsample": 1,  # the rows judged on are a sample already
     }
     known: dict[str, Any] = ranker.get_params(deep=False)
     kept = set(frame.columns)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from salience.results import Scores
     from salience.runs.writer import RunWriter
+    from salience.stages import Stages
     from salience.tabular.stream import RankingPass
     from salience.verify.verdict import Verdict
 
@@ -59,6 +60,9 @@ def rank(
     agg: Annotated[str, o.what(help="3MR: median, mean, sum.")] = "median",
     top_pairs: Annotated[int, o.what(min=0, help="Best columns paired for redundancy and 3MR; 0: all.")] = 40,
     focus: Annotated[list[str] | None, o.what(help="Only these columns (a,b or repeat).")] = None,
+    focus_reference: Annotated[
+        Path | None, o.what(help="JSON of a model: only the columns of its features.")
+    ] = None,
     exclude: Annotated[list[str] | None, o.what(help="Without these columns.")] = None,
     multivalue: Annotated[
         list[str] | None, o.what(help="Columns that hold lists: NAME or NAME=SEPARATOR.")
@@ -69,6 +73,9 @@ def rank(
         Path | None, o.what(help="JSON of the model there is: rank what it would gain.")
     ] = None,
     subsample: Annotated[int, o.machine(min=1, help="Use every k-th row.")] = 1,
+    ratio: Annotated[
+        float, o.machine(help="Share of each label value's rows in a batch (--preset outrank).")
+    ] = 1.0,
     batch_size: Annotated[
         int, o.machine("--batch-size", "--block", min=2, help="Rows of a batch (shift, outrank).")
     ] = 16384,
@@ -86,6 +93,7 @@ def rank(
     resume: Annotated[bool, o.out("--resume", help="Take up an interrupted run.")] = False,
     top: o.Top = 25,
     json: o.Json = False,
+    tsv: Annotated[bool, o.out("--tsv", help="Write scores.tsv and pairs.tsv too.")] = False,
     report: o.Report = True,
     strict: o.Strict = False,
 ) -> None:
@@ -94,6 +102,7 @@ def rank(
     from salience.cli.errors import demand
     from salience.parallel import cluster
     from salience.runs.writer import RunWriter
+    from salience.stages import Stages
 
     if not target:
         raise ValueError("rank needs a label; name the column to explain: --target COLUMN")
@@ -103,7 +112,9 @@ def rank(
         raise ValueError(
             "--shards i/k and --state FILE go together: count a part, save it, then `salience merge`"
         )
-    opened = open_table(source, format=format, delimiter=delimiter, encoding=encoding, label=target)
+    stages = Stages()
+    with stages("open"):
+        opened = open_table(source, format=format, delimiter=delimiter, encoding=encoding, label=target)
     ranker = ranker_from(ctx.params)
     if state is not None:
         with show.progress("counting") as tell:
@@ -116,9 +127,15 @@ def rank(
         kept = None if client is not None else run.checkpoint
         with show.progress("counting") as tell:
             ranker.fit(opened, client=client, checkpoint=kept, resume=resume, progress=tell)
-        verdict = judged(ranker, opened, target, estimator, seed) if verify else None
-        odd = audited(opened, target, memory, threads, seed) if audit else None
-        write_run(run, ranker, verdict, report, odd)
+        stages.add(ranker.timings_)
+        verdict = odd = None
+        if verify:
+            with stages("verify"):
+                verdict = judged(ranker, opened, target, estimator, seed)
+        if audit:
+            with stages("audit"):
+                odd = audited(opened, target, memory, threads, seed)
+        write_run(run, ranker, verdict, report, odd, stages=stages, tsv=tsv)
     present(writer, ranker, target, verdict, top, json)
     if strict:
         demand(verdict)
@@ -127,8 +144,8 @@ def rank(
 # Options that the ranker knows under the same name.
 PASSED_ON = (
     "heuristic", "null", "normalize", "permutations", "bins", "label_bins", "exact", "preset", "controls",
-    "pair_budget", "alpha", "beta", "top_pairs", "subfeatures", "transforms", "subsample", "batch_size",
-    "memory",
+    "pair_budget", "alpha", "beta", "top_pairs", "subfeatures", "transforms", "subsample", "ratio",
+    "batch_size", "memory",
 )  # fmt: skip
 
 
@@ -139,12 +156,13 @@ def ranker_from(given: Mapping[str, Any]) -> RankingPass:
     target = list(given["target"])
     missing = given["missing"]
     multivalue = dict(_split_separator(name) for name in given["multivalue"] or ())
-    parameters: dict[str, Any] = {name: given[name] for name in PASSED_ON}
+    # a run of an older version may lack an option: then the ranker has its default
+    parameters: dict[str, Any] = {name: given[name] for name in PASSED_ON if name in given}
     parameters |= {
         "order": max(given["order"], 2 if given["pairs"] else 1),
         "scope": "all" if given["redundancy"] or given["order_3mr"] else "target",
         "aggregate": given["agg"],
-        "focus": o.split_names(given["focus"]),
+        "focus": [*o.split_names(given["focus"]), *_columns_of(given.get("focus_reference"))],
         "exclude": o.split_names(given["exclude"]),
         "multivalue": multivalue or (),
         "n_jobs": given["threads"],
@@ -155,6 +173,14 @@ def ranker_from(given: Mapping[str, Any]) -> RankingPass:
     if given["reference"] is not None:
         parameters["reference"] = given["reference"]
     return RankingPass(target[0] if len(target) == 1 else target, **parameters)
+
+
+def _columns_of(model: str | Path | None) -> list[str]:
+    """The columns that the features of a reference model are made of."""
+    from salience.tabular.reference import Reference
+
+    features = Reference.of(model).features
+    return list(dict.fromkeys(column for feature in features for column in feature))
 
 
 def open_table(source: str, label: list[str] | None = None, **how: Any) -> Any:
@@ -192,14 +218,22 @@ def write_run(
     verdict: Verdict | None,
     report: bool,
     odd: pl.DataFrame | None = None,
+    *,
+    stages: Stages,
+    tsv: bool = False,
 ) -> None:
-    """Everything a ranker found, into the run folder."""
+    """Everything a ranker found, into the run folder, and how long each stage took."""
+    from salience.cli import show
+
     run.write_json("plan", ranker.plan_.to_json())
     run.note(*dict.fromkeys(ranker.notes_))  # the source and the plan may say the same
     run.write_scores("scores", ranker.scores_)
-    for name in ("pairs", "redundancy", "order_3mr"):
-        if (scores := getattr(ranker, f"{name}_", None)) is not None:
-            run.write_scores(name, scores)
+    for name, scores in show.found(ranker).items():
+        run.write_scores(name, scores)
+    if tsv:
+        for name in ("scores", "pairs"):
+            if (scores := getattr(ranker, f"{name}_")) is not None:
+                run.write_text(f"{name}.tsv", show.tab_separated(scores.frame))
     if odd is not None:
         run.write_frame("audit", odd)
     if verdict is not None:
@@ -207,7 +241,9 @@ def write_run(
     if report:
         from salience.report import render
 
-        run.write_text("report.html", render(run.view()))
+        with stages("report"):
+            run.write_text("report.html", render(run.view()))
+    run.info["timings"] = {name: round(seconds, 3) for name, seconds in stages.seconds.items()}
 
 
 def present(
@@ -223,6 +259,7 @@ def present(
     else:
         for label, scores in _by_label(ranker.scores_, target):
             show.ranking(scores, top, title=f"for {label}" if len(target) > 1 else None)
+        show.relations(show.found(ranker))
         if verdict is not None:
             show.conclude("")
             show.verdict(verdict)
@@ -258,6 +295,7 @@ def merge(
 ) -> None:
     """Join counts of parts, made on any machines, into the ranking of all rows."""
     from salience.runs.writer import RunWriter
+    from salience.stages import Stages
     from salience.tabular.stream import RankingPass
 
     for path in states:
@@ -267,10 +305,12 @@ def merge(
             )
     folder = o.run_folder(output, name, "merged")
     with RunWriter(folder, "merge", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
+        stages = Stages()
         ranker = RankingPass.from_states(states)
         labels = [ranker.label] if isinstance(ranker.label, str) else list(ranker.label or [])
         run.info["options"]["target"] = labels
-        write_run(run, ranker, None, report)
+        stages.add(ranker.timings_)
+        write_run(run, ranker, None, report, stages=stages)
     present(run, ranker, labels, None, top, json)
 
 
@@ -283,23 +323,36 @@ def demo(
     json: o.Json = False,
 ) -> None:
     """Rank the adult census with noise and a row id planted, verify the ranking, write ./runs/demo."""
-    import polars as pl
-
     from salience.cli import show
-    from salience.data.datasets import LABELS, load
-    from salience.data.readers import open_source
+    from salience.data.datasets import LABELS
     from salience.runs.writer import RunWriter
+    from salience.stages import Stages
     from salience.tabular.stream import RankingPass
 
-    frame = load("adult").with_columns(row_id=pl.format("r{}", pl.int_range(pl.len())))
     label = LABELS["adult"]
-    source = open_source(frame, label=label)
+    stages = Stages()
+    with stages("open"):
+        source = demo_table()
     given = {"source": "the adult census of 1994, shipped with salience", "target": [label], "seed": seed}
     with RunWriter(output / "demo", "demo", given, force=force, argv=ctx.meta.get("argv")) as run:
         ranker = RankingPass(label, order=2, scope="all", controls=True, random_state=seed)
         with show.progress("counting") as tell:
             ranker.fit(source, progress=tell)
-        verdict = judged(ranker, source, [label], "logistic", seed)
-        odd = audited(source, [label], "1GiB", ranker.n_jobs, seed)
-        write_run(run, ranker, verdict, report=True, odd=odd)
+        stages.add(ranker.timings_)
+        with stages("verify"):
+            verdict = judged(ranker, source, [label], "logistic", seed)
+        with stages("audit"):
+            odd = audited(source, [label], "1GiB", ranker.n_jobs, seed)
+        write_run(run, ranker, verdict, report=True, odd=odd, stages=stages)
     present(run, ranker, [label], verdict, top, json)
+
+
+def demo_table() -> Any:
+    """The shipped census with a row id, which tells nothing and has a value for every row."""
+    import polars as pl
+
+    from salience.data.datasets import LABELS, load
+    from salience.data.readers import open_source
+
+    frame = load("adult").with_columns(row_id=pl.format("r{}", pl.int_range(pl.len())))
+    return open_source(frame, label=LABELS["adult"])

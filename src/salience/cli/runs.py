@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from salience.cli import options as o
 from salience.cli.judging import VERIFY_ROWS
+
+if TYPE_CHECKING:
+    from salience.runs.reader import Run
+    from salience.tabular.stream import RankingPass
 
 
 def verify(
@@ -29,21 +33,21 @@ def verify(
     from salience.cli import show
     from salience.cli.errors import demand
     from salience.cli.judging import verdict_on
-    from salience.cli.rank import open_table, ranker_from
     from salience.report import write_report
     from salience.report.words import headline, ranked
     from salience.runs.reader import Run
 
     opened = Run.open(run)
-    if opened.command != "rank" or opened.scores is None:
-        raise ValueError(f"{run} is a run of {opened.command!r}; verify judges runs of `salience rank`")
-    given = {"format": None, "delimiter": None, "encoding": None, **opened.options}
-    how = {name: given[name] for name in ("format", "delimiter", "encoding")}
-    data = open_table(source or given["source"], label=given["target"], **how)
+    if opened.command not in REOPEN or opened.scores is None:
+        raise ValueError(
+            f"{run} is a run of {opened.command!r}; verify judges runs of `salience rank`, `merge` and `demo`"
+        )
+    target = opened.options["target"]
+    ranker, data = REOPEN[opened.command](opened, source)
     kinds = {column["name"]: column["kind"] for column in (opened.plan or {}).get("columns", [])}
     settings: dict[str, Any] = {"estimator": estimator, "rows": rows, "seed": seed, "threads": threads}
     with show.progress("judging", "checks") as tell:
-        verdict = verdict_on(ranker_from(given), data, given["target"][0], kinds, progress=tell, **settings)
+        verdict = verdict_on(ranker, data, target[0], kinds, progress=tell, **settings)
     text = verdict.to_json(opened.path / "verdict.json")
     if report:
         write_report(Run.open(run))
@@ -52,9 +56,47 @@ def verify(
     else:
         show.verdict(verdict)
     show.say(str(opened.path / "verdict.json"))
-    show.conclude_unless(json, headline(ranked(opened.scores)[0], given["target"][0], verdict)[-1])
+    show.conclude_unless(json, headline(ranked(opened.scores)[0], target[0], verdict)[-1])
     if strict:
         demand(verdict)
+
+
+def _as_asked(run: Run, moved: str | None) -> tuple[RankingPass, Any]:
+    """The ranker and the data of a run of `rank`, from its options."""
+    from salience.cli.rank import open_table, ranker_from
+
+    given = {"format": None, "delimiter": None, "encoding": None, **run.options}
+    if (source := moved or given["source"]) == "-":
+        raise ValueError("the rows of this run came from a pipe and are gone; name the data with --source")
+    how = {name: given[name] for name in ("format", "delimiter", "encoding")}
+    return ranker_from(given), open_table(source, label=given["target"], **how)
+
+
+def _as_merged(run: Run, moved: str | None) -> tuple[RankingPass, Any]:
+    """The same of joined counts: the plan knows the files."""
+    from salience.cli.rank import open_table
+    from salience.data.readers import open_described
+
+    data = open_table(moved, label=run.options["target"]) if moved else open_described(run.plan["source"])
+    return _as_ranked(run), data
+
+
+def _as_shipped(run: Run, moved: str | None) -> tuple[RankingPass, Any]:
+    """The same of the demo."""
+    from salience.cli.rank import demo_table, open_table
+
+    return _as_ranked(run), open_table(moved, label=run.options["target"]) if moved else demo_table()
+
+
+def _as_ranked(run: Run) -> RankingPass:
+    """A ranker with the parameters that the scores remember."""
+    from salience.tabular.stream import RankingPass
+
+    return RankingPass(**run.scores.meta.params)
+
+
+# How the ranker and the data of a run are had again, by the command that made it.
+REOPEN = {"rank": _as_asked, "merge": _as_merged, "demo": _as_shipped}
 
 
 def report(
@@ -87,6 +129,7 @@ def summary(
         show.as_json(show.records(opened.scores.frame))
         return
     show.ranking(opened.scores, top)
+    show.relations(show.found(opened))
     if opened.verdict is not None:
         show.verdict(opened.verdict)
 

@@ -95,14 +95,49 @@ def ranking(scores: Scores, top: int, title: str | None = None) -> None:
     _print(table, top, reading.real)
 
 
-def frame(data: pl.DataFrame, top: int, empty: str = "nothing to show") -> None:
+# What a run may hold beside its ranking: a title, and the columns that are shown.
+RELATIONS = {
+    "pairs": ("combinations", ("pair", "value", "synergy", "interaction", "exact")),
+    "pair_columns": ("columns over their combinations", ("column", "value", "best", "partner", "n")),
+    "redundancy": ("columns that say the same", ("a", "b", "value", "similarity")),
+    "order_3mr": ("order by 3MR", ("rank", "column", "value", "relevance", "redundancy", "relation")),
+}
+SHOWN_RELATIONS = 10
+
+
+def found(holder: Any) -> dict[str, Scores]:
+    """What a ranker or a run holds of the tables in `RELATIONS`."""
+    held = {name: getattr(holder, f"{name}_", getattr(holder, name, None)) for name in RELATIONS}
+    return {name: scores for name, scores in held.items() if scores is not None}
+
+
+def relations(held: Mapping[str, Scores]) -> None:
+    """Show the best rows of what else was found."""
+    for name, scores in held.items():
+        title, columns = RELATIONS[name]
+        data = scores.frame[list(scores.order())]
+        data = data.select([column for column in columns if column in data.columns])
+        conclude("")
+        frame(data.head(SHOWN_RELATIONS), SHOWN_RELATIONS, title=title)
+        if len(data) > SHOWN_RELATIONS:
+            conclude(f"... {len(data) - SHOWN_RELATIONS:,} more in {name}.parquet")
+
+
+def tab_separated(data: pl.DataFrame) -> str:
+    """A frame as tab-separated text; the names in a list are joined by AND."""
+    import polars as pl
+
+    return data.with_columns(pl.col(pl.List(pl.String)).list.join(" AND ")).write_csv(separator="\t")
+
+
+def frame(data: pl.DataFrame, top: int, empty: str = "nothing to show", title: str | None = None) -> None:
     """Show a plain table."""
     from salience.report.words import number
 
     if data.is_empty():
         conclude(empty)
         return
-    table = _table()
+    table = _table(title)
     numeric = [dtype.is_numeric() for dtype in data.dtypes]
     for name, right in zip(data.columns, numeric, strict=True):
         table.add_column(name, justify="right" if right else "left", overflow="fold")

@@ -4,9 +4,9 @@ A run is written in ``NAME.partial``; every file in it is written beside, synced
 itself takes its final name only at the end. So whoever sees ``NAME`` sees a whole run, after a power cut too.
 
 ==================== =============================================================
-``run.json``         command, options, versions, seconds, status, notes
+``run.json``         command, options, versions, seconds (``timings`` by stage), peak memory, status, notes
 ``plan.json``        how the source was read: types, bins, label classes
-``scores.parquet``   the ranking; ``pairs``, ``redundancy``, ``order_3mr``, ``audit`` likewise
+``scores.parquet``   the ranking; ``pairs``, ``pair_columns``, ``redundancy``, ``order_3mr``, ``audit`` likewise
 ``verdict.json``     does the ranking hold up
 ``report.html``      the same for the eye
 ``log.txt``          what happened, with the time of day

@@ -30,7 +30,7 @@ class Run:
         The content of ``run.json``.
     command, options, versions, notes, seconds, seed
         Parts of it, by name.
-    scores, pairs, redundancy, order_3mr : Scores or None
+    scores, pairs, pair_columns, redundancy, order_3mr : Scores or None
     audit : polars.DataFrame or None
     plan : dict or None
     verdict : Verdict or None
@@ -101,6 +101,7 @@ class Run:
 
     scores = cached_property(lambda self: self.read_scores("scores"))
     pairs = cached_property(lambda self: self.read_scores("pairs"))
+    pair_columns = cached_property(lambda self: self.read_scores("pair_columns"))
     redundancy = cached_property(lambda self: self.read_scores("redundancy"))
     order_3mr = cached_property(lambda self: self.read_scores("order_3mr"))
     audit = cached_property(lambda self: self.read_frame("audit"))

@@ -8,8 +8,10 @@ import fcntl
 import json
 import os
 import platform
+import resource
 import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,7 +35,7 @@ __all__ = ["RunWriter", "versions"]
 VERSIONED = ("numpy", "scipy", "polars", "pyarrow", "numba", "scikit-learn")
 # All other options must be the same when an interrupted run is taken up: its halves answer one question.
 FREE_TO_CHANGE = frozenset(
-    {"resume", "force", "name", "threads", "top", "json", "report", "strict", "options"}
+    {"resume", "force", "name", "threads", "top", "json", "tsv", "report", "strict", "options"}
 )
 
 
@@ -240,6 +242,7 @@ class RunWriter:
 
     def _finish(self) -> None:
         self.info.update(status="complete", seconds=round(time.monotonic() - self._begin, 3))
+        self.info["peak_memory_bytes"] = _peak_memory()
         self._write_info()
         self.log(f"complete after {self.info['seconds']} s")
         shutil.rmtree(self.checkpoint, ignore_errors=True)
@@ -275,6 +278,12 @@ class RunWriter:
             for folder in self._made_parents:
                 if folder.is_dir() and not any(folder.iterdir()):
                     folder.rmdir()
+
+
+def _peak_memory() -> int:
+    """The most that this process has used so far, bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes everywhere but there
 
 
 def versions() -> dict[str, str]:
