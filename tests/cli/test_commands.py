@@ -175,6 +175,16 @@ def test_verify_judges_a_run_and_rewrites_its_report(call, clicks: Path) -> None
     assert '<section id="verification">' in Path("runs/clicks/report.html").read_text(encoding="utf-8")
 
 
+def test_too_few_rows_to_judge_the_preset_on_are_said(call, clicks: Path) -> None:
+    pl.concat([pl.read_csv(clicks, infer_schema=False)] * 3).write_csv("long.csv")
+    result = call("rank", "long.csv", "-t", "click", "--preset", "outrank")
+    assert result.exit_code == 0, result.stderr
+    result = call("verify", "runs/long", "--rows", "800")
+    assert result.exit_code == 2
+    assert "--preset outrank" in result.stderr
+    assert "--rows" in result.stderr
+
+
 def test_the_demo_and_the_shipped_data_can_be_judged_again(call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("salience.cli.rank.judged", lambda *given: None)  # what takes most of the demo's time
     result = call("demo", "--top", "3")

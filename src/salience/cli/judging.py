@@ -50,10 +50,18 @@ def verdict_on(
     -------
     Verdict
     """
+    from salience.tabular.engines import PACKAGE_MIN_ROWS
     from salience.tabular.ranking import StreamRanker
     from salience.verify import verify
 
     frame = read_sample(source, target, kinds, rows, seed)
+    least = PACKAGE_MIN_ROWS * 5 // 4 + 1  # a split fits on four of five rows
+    if ranker.preset == "outrank" and len(frame) < least:
+        raise ValueError(
+            f"--preset outrank scores batches of at least {PACKAGE_MIN_ROWS} rows, as the package does, and inside the "
+            f"splits of {len(frame)} rows there are fewer: it can be judged on {least} rows and more (--rows), or rank "
+            "without the preset"
+        )
     # What is judged is the order of the real columns; planted noise has no place in a model.
     plain: dict[str, Any] = {
         "label": None,
