@@ -111,3 +111,20 @@ def test_an_unknown_kind_is_named(table, good_method):
 def test_a_method_that_returns_no_scores_is_refused(table):
     with pytest.raises(TypeError, match="gave list"):
         controls(lambda frame, label: [1, 2, 3], table())
+
+
+def test_a_method_that_scores_no_column_is_not_judged_by_its_top(table):
+    def silent(frame, label):
+        names = [name for name in frame.columns if name != label]
+        return Scores.from_values([float("nan")] * len(names), names)
+
+    assert verdicts(silent, table(), kinds=["shuffled copy", "duplicate"]) == dict.fromkeys(
+        ["shuffled copy", "duplicate"], "not run"
+    )
+
+
+def test_a_column_that_the_method_leaves_out_counts_as_the_worst(table, good_method):
+    def without_copies(frame, label):
+        return good_method(frame.select(name for name in frame.columns if "shuffled" not in name), label)
+
+    assert verdicts(without_copies, table(), kinds=["shuffled copy"], n=10) == {"shuffled copy": "holds"}

@@ -111,7 +111,7 @@ class Sample:
 
     def joined(self) -> Any:
         """Columns and target in one frame of the kind the user brought."""
-        return self._with(self.frame, {self.label: self.target}).to_native()
+        return self.with_columns({self.label: self.target}).X
 
     def take(self, rows: NDArray[np.intp]) -> Sample:
         """The rows of these numbers, in this order."""
@@ -129,23 +129,20 @@ class Sample:
 
     def with_columns(self, columns: Mapping[str, Any]) -> Sample:
         """More columns, or others in the place of those of the same name; values of shape (rows,)."""
-        return replace(self, frame=self._with(self.frame, columns))
-
-    def codes(self) -> tuple[NDArray[np.intp], NDArray[Any]]:
-        """The class of each row, counted from 0, and the classes."""
-        classes, codes = np.unique(self.target.astype(_sortable(self.target)), return_inverse=True)
-        return codes, classes
-
-    @staticmethod
-    def _with(frame: nw.DataFrame[Any], columns: Mapping[str, Any]) -> nw.DataFrame[Any]:
-        backend = frame.implementation
+        backend = self.frame.implementation
         made = [
             values.alias(name)
             if isinstance(values, nw.Series)
             else nw.new_series(name, _plain(values), backend=backend)
             for name, values in columns.items()
         ]
-        return frame.with_columns(*made)
+        return replace(self, frame=self.frame.with_columns(*made))
+
+    def codes(self) -> tuple[NDArray[np.intp], NDArray[Any]]:
+        """The class of each row, counted from 0, and the classes."""
+        sortable = self.target.astype(str) if self.target.dtype.kind == "O" else self.target
+        classes, codes = np.unique(sortable, return_inverse=True)
+        return codes, classes
 
 
 def _frame(data: Any) -> nw.DataFrame[Any]:
@@ -182,9 +179,7 @@ def _series(target: Any) -> pl.Series:
 
 def _plain_values(target: pl.Series) -> NDArray[Any]:
     """Numbers as numbers (a missing one is NaN), booleans as booleans, all else as text; missing is None."""
-    if target.dtype.is_numeric():
-        return target.to_numpy()
-    if target.dtype == pl.Boolean and not target.null_count():
+    if target.dtype.is_numeric() or (target.dtype == pl.Boolean and not target.null_count()):
         return target.to_numpy()
     return np.array(target.cast(pl.String).to_list(), dtype=object)
 
@@ -198,10 +193,6 @@ def _task(values: NDArray[Any], task: str) -> str:
         return "classes"
     integral = values.dtype.kind in "iu" or bool((values == np.floor(values)).all())
     return "classes" if integral and len(np.unique(values)) <= FEW else "numbers"
-
-
-def _sortable(values: NDArray[Any]) -> Any:
-    return np.str_ if values.dtype.kind == "O" else values.dtype
 
 
 def _plain(values: Any) -> Any:

@@ -80,7 +80,10 @@ def _one(kind: str, fit: Any, sample: Sample, original: Scores, n: int, threshol
         return Check.not_run(name, reason)
     correlations: list[float] = []
     moved: dict[str, float] = {}
-    items = [item for item in original.items if item in set(sample.items)]
+    there = set(sample.items)
+    items = [item for item in original.items if item in there]
+    if not items:
+        return Check.not_run(name, "the method scores none of the columns")
     own = _worth(original, items)
     for number in range(n):
         rng = np.random.default_rng((seed, 5, number))

@@ -11,7 +11,7 @@ import numpy as np
 
 from salience.results.scores import Scores
 from salience.verify.check import Check, refuse_unknown
-from salience.verify.checks.relations import fisher_interval, interest, interest_in, rank_correlation
+from salience.verify.checks.relations import fisher_interval, interest_in, rank_correlation
 from salience.verify.fitting import fit_scores
 from salience.verify.sample import Sample
 
@@ -54,7 +54,8 @@ class Experiment:
 
     def top(self) -> list[str]:
         """The best columns of the real ranking."""
-        return [name for name in self.real.top(self.k).items if name in set(self.sample.items)]
+        there = set(self.sample.items)
+        return [name for name in self.real.top(self.k).items if name in there]
 
 
 def controls(
@@ -135,23 +136,25 @@ def _permuted_target(run: Experiment, threshold: float) -> Check:
 
 
 def _shuffled_copy(run: Experiment, threshold: float) -> Check:
-    won, tries = 0.0, 0
+    name = "controls: shuffled copy"
     top = run.top()
+    if not top:
+        return Check.not_run(name, "no column is scored")
+    won, tries = 0.0, run.n * len(top)
     for number in range(run.n):
         rng = run.rng(1, number)
-        copies = {name: _name_of(run.sample, f"{name} shuffled") for name in top}
+        copies = [_name_of(run.sample, f"{column} shuffled") for column in top]
         planted = {
-            copies[name]: run.sample.take(rng.permutation(len(run.sample))).frame[name] for name in top
+            copy: run.sample.select([column]).take(rng.permutation(len(run.sample))).frame[column]
+            for column, copy in zip(top, copies, strict=True)
         }
         scores = run.refit(run.sample.with_columns(planted), number)
-        worth = dict(zip(scores.items, np.nan_to_num(interest(scores), nan=-np.inf), strict=True))
-        for name in top:
-            tries += 1
-            won += 0.5 * (worth[name] >= worth[copies[name]]) + 0.5 * (worth[name] > worth[copies[name]])
+        own, shuffled = (np.nan_to_num(interest_in(names, scores), nan=-np.inf) for names in (top, copies))
+        won += float((0.5 * (own >= shuffled) + 0.5 * (own > shuffled)).sum())
     share = won / tries
     lo, hi = _wilson(share, tries, run.level)
     return Check.judged(
-        "controls: shuffled copy",
+        name,
         statistic=share,
         lo=lo,
         hi=hi,
@@ -165,20 +168,23 @@ def _shuffled_copy(run: Experiment, threshold: float) -> Check:
 
 
 def _duplicate(run: Experiment, threshold: float) -> Check:
+    name = "controls: duplicate"
     top = run.top()
+    if not top:
+        return Check.not_run(name, "no column is scored")
     gaps = []
-    for number, name in enumerate(top):
-        copy = _name_of(run.sample, f"{name} duplicate")
-        scores = run.refit(run.sample.with_columns({copy: run.sample.frame[name]}), number)
+    for number, column in enumerate(top):
+        copy = _name_of(run.sample, f"{column} duplicate")
+        scores = run.refit(run.sample.with_columns({copy: run.sample.frame[column]}), number)
         place = {item: position for position, item in enumerate(scores.top(len(scores)).items)}
         last = len(place)
         # Side by side is the best that two columns can be, so a distance of 1 counts as none.
-        apart = abs(place.get(name, last) - place.get(copy, last)) - 1
+        apart = abs(place.get(column, last) - place.get(copy, last)) - 1
         gaps.append(max(0.0, apart / max(1, len(run.sample.items) - 1)))
     mean = float(np.mean(gaps))
     reach = _reach(gaps, run.level) if len(gaps) > 1 else 0.0
     return Check.judged(
-        "controls: duplicate",
+        name,
         statistic=mean,
         lo=max(0.0, mean - reach),
         hi=max(mean, min(1.0, mean + reach)),
@@ -198,8 +204,7 @@ def _label_copy(run: Experiment, threshold: float) -> Check:
     copy = _name_of(run.sample, "label copy")
     planted = run.sample.with_columns({copy: run.sample.target})
     places: list[int] = []
-    values: list[float] = []
-    before = ""
+    before, score = "", np.nan
     for number in range(min(run.n, 3)):  # a copy that is first by luck is not first again
         scores = run.refit(planted, number)
         ordered = scores.top(len(scores)).items
@@ -207,7 +212,8 @@ def _label_copy(run: Experiment, threshold: float) -> Check:
         if place > max(places, default=1):
             before = f", after {', '.join(map(str, ordered[: min(3, place - 1)]))}"
         places.append(place)
-        values.append(float(interest(scores)[scores.items.index(copy)]))
+        if number == 0:
+            [score] = interest_in([copy], scores)
     worst, of = max(places), len(scores)
     return Check.judged(
         "controls: label copy",
@@ -219,7 +225,7 @@ def _label_copy(run: Experiment, threshold: float) -> Check:
         better="low",
         unit="place, best to worst",
         why=f"a copy of the target is ranked at place {worst} of {of}{before}",
-        settings={"n": len(places), "seed": run.seed, "score": values[0]},
+        settings={"n": len(places), "seed": run.seed, "score": float(score)},
     )
 
 

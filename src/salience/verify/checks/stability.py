@@ -127,8 +127,8 @@ def repeat(
     ValueError
         If the method takes no seed, groups are missing, or `vary` is not known.
     """
-    if vary not in WAYS:
-        raise ValueError(f"vary is one of {', '.join(WAYS)}; got {vary!r}")
+    if vary not in ("seed", *WAYS):
+        raise ValueError(f"vary is one of seed, {', '.join(WAYS)}; got {vary!r}")
     if n < 2:
         raise ValueError(f"stability needs at least 2 repeats, got n={n}")
     sample = Sample.of(data)
@@ -163,8 +163,8 @@ def _leave_out(group: Rows, n: int, rng: np.random.Generator) -> Iterator[Rows]:
         yield np.setdiff1d(np.arange(len(group)), fold)
 
 
-WAYS: dict[str, Callable[[Rows, int, np.random.Generator], Iterator[Rows]] | Callable[..., Any]] = {
-    "seed": lambda *_: iter(()),  # nothing is drawn: see repeat
+# What varies about the rows; with "seed" nothing does.
+WAYS: dict[str, Callable[[Rows, int, np.random.Generator], Iterator[Rows]]] = {
     "bootstrap": _draw,
     "group": _draw,
     "fold": _leave_out,
