@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from salience.tabular.profiling import profile
@@ -48,3 +49,36 @@ def test_a_column_of_many_values_is_estimated_with_its_error():
     row = profile({"id": [f"u{i % 200_000}" for i in range(rows)]}, memory="16MiB").row(0, named=True)
     assert row["distinct_error"] > 0
     assert abs(row["distinct"] / 200_000 - 1) < 4 * row["distinct_error"]
+
+
+@pytest.mark.parametrize("sliced", [False, True])
+def test_bytes_per_value_are_those_of_the_values(sliced):
+    """Not of offsets, of codes or of what a slice leaves out."""
+    text = pa.array(["é", "abcd", None, "", "abcd"] * 20)
+    table = pa.table(
+        {
+            "text": text,
+            "coded": text.dictionary_encode(),
+            "long": text.cast(pa.large_string()),
+            "whole": pa.array([1, 2, None, 4, 5] * 20, pa.int64()),
+            "small": pa.array([1, 2, None, 4, 5] * 20, pa.int8()),
+            "flag": pa.array([True, False, None, True, True] * 20),
+            "tags": pa.array([["a", "bc"], [], None, ["d"], ["efgh"]] * 20),
+        }
+    )
+    if sliced:
+        table = pa.concat_tables(
+            [pa.table({c: pa.nulls(7, table[c].type) for c in table.column_names}), table]
+        ).slice(7)
+    found = dict(profile(table).select("column", "bytes_per_value").iter_rows())
+    mean = (2 + 4 + 4) / 3
+    expected = {
+        "text": mean,
+        "coded": mean,
+        "long": mean,
+        "whole": 8,
+        "small": 1,
+        "flag": 1,
+        "tags": (3 + 1 + 4) / 3,
+    }
+    assert found == pytest.approx(expected)

@@ -9,9 +9,11 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from salience.data.blocks import Block
-from salience.data.hashing import hash_value
+from salience.data.hashing import hash_value, is_text
 from salience.data.plan import plan
 from salience.data.readers import open_source
 from salience.data.scan import scan
@@ -47,7 +49,8 @@ def profile(
     polars.DataFrame
         One row per column: ``column, kind, rows, coverage, distinct, distinct_error`` (relative standard error; 0 where every
         value was counted), ``top_value, top_share, over_1 ... over_100000`` (values that occur more often than that),
-        ``bytes_per_value`` (as read), ``min, max, mean, sd`` and ``q1, q25, q50, q75, q99`` (approximate) of numbers.
+        ``bytes_per_value`` (mean length of a text in UTF-8, 8 of an int64, of a list all that is in it; missing and empty values
+        left out), ``min, max, mean, sd`` and ``q1, q25, q50, q75, q99`` (approximate) of numbers.
 
     Examples
     --------
@@ -114,7 +117,9 @@ def _of_numbers(moments: Moments | None) -> dict[str, float | None]:
 
 
 class SizeState:
-    """A state of the scan: bytes of each column as it was read, and its rows.
+    """A state of the scan: bytes of the values of each column as they are stored, and how many have any.
+
+    What Arrow needs beside them (offsets, bitmaps, codes of a dictionary) does not count.
 
     Parameters
     ----------
@@ -126,12 +131,12 @@ class SizeState:
         self._bytes = np.zeros((len(self.names), 2), dtype=np.int64)
 
     def parts(self, block: Block) -> Iterable[Callable[[], None]]:
-        """One piece: it only looks at buffers."""
-        return [partial(self._add, block)]
+        """One piece per column."""
+        return [partial(self._add, block, place, name) for place, name in enumerate(self.names)]
 
-    def _add(self, block: Block) -> None:
-        for place, name in enumerate(self.names):
-            self._bytes[place] += (block.raw(name).nbytes, block.rows)
+    def _add(self, block: Block, place: int, name: str) -> None:
+        lengths = _lengths(block.raw(name))
+        self._bytes[place] += (int(lengths.sum()), int(np.count_nonzero(lengths)))
 
     def merge(self, other: Self) -> None:
         """Add the sizes of other rows."""
@@ -143,13 +148,32 @@ class SizeState:
 
     def to_arrow(self) -> pa.Table:
         """The sums."""
-        return pa.table({"bytes": self._bytes[:, 0], "rows": self._bytes[:, 1]})
+        return pa.table({"bytes": self._bytes[:, 0], "values": self._bytes[:, 1]})
 
     def load_arrow(self, table: pa.Table) -> None:
         """Replace the sums by those that `to_arrow` gave."""
-        self._bytes = np.stack([table["bytes"].to_numpy(), table["rows"].to_numpy()], axis=1).copy()
+        self._bytes = np.stack([table["bytes"].to_numpy(), table["values"].to_numpy()], axis=1).copy()
 
     def finalize(self) -> Mapping[str, float]:
         """Bytes per value of each column."""
         per = self._bytes[:, 0] / np.maximum(self._bytes[:, 1], 1)
         return dict(zip(self.names, per.tolist(), strict=True))
+
+
+def _lengths(array: pa.Array) -> NDArray[np.int64]:
+    """Bytes of each value, int64 (n,); 0 where there is none."""
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        of_value = np.append(_lengths(array.dictionary), 0)  # -1, a missing code, is the last place
+        return of_value[array.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)]
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        parents = pc.list_parent_indices(array).to_numpy(zero_copy_only=False)
+        inner = _lengths(pc.list_flatten(array))
+        return np.bincount(parents, weights=inner, minlength=len(array)).astype(np.int64)
+    if is_text(kind):
+        found = pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False)
+        return np.asarray(found, dtype=np.int64)
+    width = (
+        0 if pa.types.is_null(kind) else max(1, kind.bit_width // 8)
+    )  # a boolean is stored in a bit, and read as a byte
+    return width * array.is_valid().to_numpy(zero_copy_only=False).astype(np.int64)
