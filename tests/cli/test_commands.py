@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from salience.data.generators import RECIPES
 from salience.runs import Run
 
 pytest_plugins = ["calling"]  # the fixtures `call` and `clicks`
@@ -270,6 +271,14 @@ def test_generate_writes_what_it_says(call) -> None:
     assert pl.read_parquet("a.parquet").shape == (500, 61)
     assert "f30 x f50" in result.stdout
     assert call("generate", "needle", "-o", "a.parquet").exit_code == 2
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_is_named_in_the_help_and_can_be_written(call, recipe: str) -> None:
+    assert recipe in call("generate", "--help").stdout.replace("\n", " ")
+    result = call("generate", recipe, "-o", "a.csv", "--rows", "50")
+    assert result.exit_code == 0, result.stderr
+    assert len(pl.read_csv("a.csv")) == 50
 
 
 def test_compare_names_the_column_that_drifted(call, clicks: Path) -> None:

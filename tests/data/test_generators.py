@@ -8,10 +8,12 @@ from sklearn.metrics import mutual_info_score
 from salience.data.generators import (
     RECIPES,
     AutoML,
+    Categorical,
     CategoricalClassification,
     Clicks,
     NaiveNeedle,
     Needle,
+    TripleNeedle,
     Xor,
     generate,
     write,
@@ -124,6 +126,38 @@ def test_automl_plants_three_singles_and_a_pair_invisible_alone():
 def test_planted_columns_must_exist_and_differ(wrong):
     with pytest.raises(ValueError, match="planted must name"):
         wrong()
+
+
+def test_the_triple_is_three_columns_of_which_no_two_decide():
+    planted = generate(TripleNeedle(columns=60), rows=2000)
+    assert planted.truth == (("f20", "f30", "f50"),)
+    f = planted.frame
+    assert (f["label"] == f["f20"] + f["f30"] + f["f50"]).all()
+
+
+@pytest.mark.parametrize("relation", ["linear", "nonlinear"])
+def test_the_categorical_recipe_plants_the_same_relation_in_every_block(relation):
+    recipe = Categorical(relation=relation, noise=0.0)
+    planted = generate(recipe, rows=20_000, block_rows=500)
+    decided = planted.frame.group_by(recipe.planted).agg(pl.col("label").n_unique())
+    assert decided["label"].max() == 1
+    assert 0.3 < planted.frame["label"].mean() < 0.7
+    told = {name: information(planted, name) for name in planted.features}
+    assert set(sorted(told, key=told.get)[-3:]) == set(recipe.planted)
+    assert max(v for name, v in told.items() if name not in recipe.planted) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"planted": ("f90",)}, "planted must name"),
+        ({"relation": "tree"}, "linear"),
+        ({"noise": 2.0}, "share"),
+    ],
+)
+def test_a_categorical_recipe_says_what_is_wrong(options, said):
+    with pytest.raises(ValueError, match=said):
+        Categorical(**options)
 
 
 # ------------------------------------------------------------------ categorical classification

@@ -12,7 +12,9 @@ from salience.cli import options as o
 
 
 def generate(
-    recipe: Annotated[str, typer.Argument(help="naive, needle, xor, ctr, automl.")],
+    recipe: Annotated[
+        str, typer.Argument(help="naive, needle, triple, xor, categorical-classification, ctr, automl.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write: .parquet or .csv.")],
     rows: Annotated[int, typer.Option(min=1, help="How many rows.")] = 100_000,
     set: Annotated[

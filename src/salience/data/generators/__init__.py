@@ -4,23 +4,34 @@ A `Recipe` says how a block of rows is drawn; `generate` draws a frame, `write` 
 block by block. Both draw the same rows for the same seed.
 """
 
+from salience.data.generators.categorical import Categorical
 from salience.data.generators.classification import CategoricalClassification
 from salience.data.generators.clicks import Clicks
 from salience.data.generators.drawing import Planted, Recipe, generate, write
-from salience.data.generators.needles import AutoML, NaiveNeedle, Needle, Xor
+from salience.data.generators.needles import AutoML, NaiveNeedle, Needle, TripleNeedle, Xor
 
 #: Recipes by the name a command line uses.
-RECIPES = {"naive": NaiveNeedle, "needle": Needle, "xor": Xor, "ctr": Clicks, "automl": AutoML}
+RECIPES = {
+    "naive": NaiveNeedle,
+    "needle": Needle,
+    "triple": TripleNeedle,
+    "xor": Xor,
+    "categorical-classification": Categorical,
+    "ctr": Clicks,
+    "automl": AutoML,
+}
 
 __all__ = [
     "RECIPES",
     "AutoML",
+    "Categorical",
     "CategoricalClassification",
     "Clicks",
     "NaiveNeedle",
     "Needle",
     "Planted",
     "Recipe",
+    "TripleNeedle",
     "Xor",
     "generate",
     "write",

@@ -9,7 +9,7 @@ import polars as pl
 
 from salience.data.generators.drawing import Truth
 
-__all__ = ["AutoML", "NaiveNeedle", "Needle", "Xor"]
+__all__ = ["AutoML", "NaiveNeedle", "Needle", "TripleNeedle", "Xor"]
 
 
 def _uniform_columns(
@@ -79,7 +79,7 @@ class Needle:
     columns : int, default 100
         Number of features.
     planted : tuple of str, default ("f30", "f50")
-        The columns that are summed; ``("f20", "f30", "f50")`` is the triple of the original's benchmark.
+        The columns that are summed; a triple is `TripleNeedle`.
     label : str, default "label"
         Name of the label. It has ``90 k - k + 1`` values for k planted columns.
     """
@@ -106,6 +106,13 @@ class Needle:
         data = _uniform_columns(self.names, rows, 10, 100, rng)
         data[self.label] = np.stack([data[p] for p in self.planted]).sum(axis=0, dtype=np.int32)
         return pl.DataFrame(data)
+
+
+@dataclass(frozen=True)
+class TripleNeedle(Needle):
+    """The same with a triple, as in the original's benchmark; the parameters are those of `Needle`."""
+
+    planted: tuple[str, ...] = ("f20", "f30", "f50")
 
 
 @dataclass(frozen=True)
