@@ -257,6 +257,26 @@ def test_transforms_and_rare_and_rows_show_tables(call, clicks: Path) -> None:
         assert word in result.stdout
 
 
+def test_bins_for_the_label_have_edges_and_a_score(call) -> None:
+    age = [20 + i % 60 for i in range(2400)]
+    pl.DataFrame({"age": age, "town": ["a", "b"] * 1200, "old": [a >= 50 for a in age]}).write_csv("ages.csv")
+    result = call("transforms", "ages.csv", "-t", "old", "--supervised", "--json")
+    (row,) = json.loads(result.stdout)
+    assert (row["column"], row["bins"], row["edges"]) == ("age", 2, [49.5])
+    assert row["value"] > 0.6
+    shown = call("transforms", "ages.csv", "-t", "old", "--supervised").stdout
+    assert "49.5" in shown
+
+
+def test_the_grid_of_transformations_is_written(call, clicks: Path) -> None:
+    result = call("transforms", clicks, "--grid", "grid.json", "--focus", "hour,ad")
+    assert result.exit_code == 0, result.stderr
+    grid = json.loads(Path("grid.json").read_text())["random_grid_feature_transform"]
+    assert {one["feature"] for one in grid} == {"hour", "ad"}
+    assert call("transforms", clicks, "-t", "click", "--grid", "2.json", "--supervised").exit_code == 0
+    assert Path("2.json").is_file()
+
+
 def test_evolve_grows_a_model_and_rank_can_start_from_it(call, clicks: Path) -> None:
     result = call("evolve", clicks, "-t", "click", "--rounds", "2", "-o", "model.json")
     assert result.exit_code == 0, result.stderr

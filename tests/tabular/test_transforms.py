@@ -6,6 +6,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ from salience.tabular.transforms import (
     mdlp_cuts,
     merge_cuts,
     pilot_statistics,
+    supervised_bins,
     transformation_grid,
     transformation_json,
 )
@@ -346,3 +348,26 @@ def test_supervised_bins_find_the_edge_that_decides_the_label(table, planned):
 def test_wrong_requests_are_errors_that_teach(planned, fitted, call, says):
     with pytest.raises(ValueError, match=says):
         call(planned, fitted)
+
+
+def test_supervised_bins_score_noise_with_nothing_and_a_threshold_with_all():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=6000)
+    frame = pl.DataFrame(
+        {"x": x, "noise": rng.normal(size=6000), "few": (x > 1).astype(float), "y": (x > 0.5).astype(int)}
+    )
+    found = {row["column"]: row for row in supervised_bins(frame, "y").to_dicts()}
+    assert found["noise"]["edges"] == []
+    assert abs(found["noise"]["value"]) < 1e-9
+    assert min(abs(edge - 0.5) for edge in found["x"]["edges"]) < 0.05
+    assert found["x"]["value"] > 0.9 * 0.617  # the entropy of the label, less an edge that is not quite it
+    assert found["few"]["edges"] == [0.5]
+    assert list(found) == ["x", "few", "noise"]
+
+
+def test_supervised_bins_merge_to_as_many_as_asked_and_refuse_what_is_no_number():
+    frame = pl.DataFrame({"x": list(range(300)), "t": ["a"] * 300, "y": [0, 1, 1] * 100})
+    (row,) = supervised_bins(frame, "y", method="merge", max_bins=4).to_dicts()
+    assert (row["bins"], len(row["edges"])) == (4, 3)
+    with pytest.raises(ValueError, match="'t'"):
+        supervised_bins(frame, "y", columns=["t"])

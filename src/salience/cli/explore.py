@@ -16,6 +16,12 @@ def transforms(
     preset: Annotated[
         str, typer.Option(help="minimal, default, extended, extended_rounded, fw-transformers, verbose.")
     ] = "default",
+    supervised: Annotated[
+        bool, typer.Option("--supervised", help="Bins chosen for the label instead: edges and score.")
+    ] = False,
+    grid: Annotated[
+        Path | None, typer.Option(help="Write the grid of candidates for a model search there, as JSON.")
+    ] = None,
     format: o.Format = None,
     focus: Annotated[list[str] | None, typer.Option(help="Only these columns (a,b or repeat).")] = None,
     memory: o.Memory = "1GiB",
@@ -31,12 +37,20 @@ def transforms(
     from salience.cli.rank import open_table
     from salience.tabular.stream import RankingPass
 
-    if not target:
+    if not target and grid is None:
         raise ValueError("transforms are compared by what they tell about a label; name it: --target COLUMN")
+    opened = open_table(source, format=format, label=target)
+    if grid is not None:
+        show.conclude_unless(json, _write_grid(opened, target, o.split_names(focus), memory, seed, grid))
+    if not target:
+        return
+    if supervised:
+        _show_bins(opened, target[0], o.split_names(focus), memory, threads, seed, top, json)
+        return
     settings: dict[str, Any] = {"transforms": preset, "focus": o.split_names(focus), "memory": memory}
     ranker = RankingPass(target[0], n_jobs=threads, random_state=seed, **settings)
     with show.progress("counting") as tell:
-        ranker.fit(open_table(source, format=format, label=target), progress=tell)
+        ranker.fit(opened, progress=tell)
     found = ranker.scores_.frame.select("column", "value", "lo", "hi", "null", "card", "kind", "verdict")
     if json:
         show.as_json(show.records(found))
@@ -44,6 +58,47 @@ def transforms(
     show.ranking(ranker.scores_, top)
     derived = found.filter(pl.col("kind") == "transform")
     show.conclude(f"{len(derived):,} transformations of preset {preset!r} ranked beside the columns.")
+
+
+def _write_grid(
+    source: Any, target: list[str] | None, focus: list[str], memory: str, seed: int, path: Path
+) -> str:
+    """Write the grid; says what is in it."""
+    from salience.data.plan import plan
+    from salience.results.storage import written_beside
+    from salience.tabular.transforms import pilot_statistics, transformation_json
+
+    planned = plan(source, target, memory=memory, seed=seed)
+    chosen = [column for column in planned.columns if not focus or column.name in focus]
+    numbers = [column.name for column in chosen if column.kind == "number"]
+    text = transformation_json(pilot_statistics(source, planned, numbers), [column.name for column in chosen])
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+    return f"{path}: candidates for a search over {len(chosen)} columns, {len(numbers)} of them numbers."
+
+
+def _show_bins(
+    source: Any, label: str, focus: list[str], memory: str, threads: int, seed: int, top: int, json: bool
+) -> None:
+    """Bins chosen for the label, and what they tell about it."""
+    import polars as pl
+
+    from salience.cli import show
+    from salience.report.words import number
+    from salience.tabular.transforms import supervised_bins
+
+    settings: dict[str, Any] = {"memory": memory, "n_jobs": threads, "seed": seed}
+    with show.progress("counting") as tell:
+        found = supervised_bins(source, label, columns=focus or None, progress=tell, **settings)
+    if json:
+        show.as_json(show.records(found))
+        return
+    edges = [", ".join(number(edge, 4) for edge in row) for row in found["edges"]]
+    show.frame(
+        found.select("column", score="value", se="se", bins="bins").with_columns(pl.Series("edges", edges)),
+        top,
+    )
+    show.conclude("Edges were chosen on one half of the rows (MDLP); the score is of the other.")
 
 
 def evolve(

@@ -6,6 +6,7 @@ from salience.tabular.transforms.functions import PRESETS, Transform, find_trans
 from salience.tabular.transforms.grid import transformation_grid, transformation_json
 from salience.tabular.transforms.profile import ProfileState, pilot_statistics
 from salience.tabular.transforms.statistics import Statistics
+from salience.tabular.transforms.supervised import supervised_bins
 
 __all__ = [
     "PRESETS",
@@ -18,6 +19,7 @@ __all__ = [
     "mdlp_cuts",
     "merge_cuts",
     "pilot_statistics",
+    "supervised_bins",
     "transformation_grid",
     "transformation_json",
 ]
