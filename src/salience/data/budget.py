@@ -1,4 +1,4 @@
-"""What the given memory is spent on: a quarter for the states of a scan, an eighth for a block of rows."""
+"""What the given memory is spent on: of what the libraries leave, a quarter for the states of a scan, an eighth for a block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from salience.data.pilot import ColumnPlan
 MOST_BLOCK_ROWS = 65536
 FEWEST_BLOCK_ROWS = 4096
 SMALLEST_CAP = 1024
-_SLOTS_PER_VALUE = 1.75  # an open-addressing table that doubles is between a third and two thirds full
+_SLOTS_PER_VALUE = 2.1  # an open-addressing table that doubles is between a third and seven tenths full
+_LIBRARIES = 256 << 20  # what is in memory before the first row is read
 _ENCODED_BYTES = 20  # of a value in a block: identity, code, number
 
 
@@ -41,10 +42,11 @@ def parse_memory(memory: str | int) -> int:
 def with_caps(
     columns: Sequence[ColumnPlan], classes: Sequence[int], memory: int, given: Mapping[str, Mapping[str, Any]]
 ) -> list[ColumnPlan]:
-    """Split a quarter of the memory: columns that fit get what they need, the others share the rest."""
+    """Split the memory for states: columns that fit get what they need, the others share the rest."""
     value_bytes = _SLOTS_PER_VALUE * sum(8 + 8 * c for c in (classes or [1]))
+    budget = _for_rows(memory) / 4
     needs = [1.5 * column.distinct + 64 for column in columns]  # half as many again: distinct is an estimate
-    left, caps = memory / 4 / value_bytes, [0.0] * len(columns)
+    left, caps = budget / value_bytes, [0.0] * len(columns)
     order = sorted(range(len(columns)), key=needs.__getitem__)
     for place, i in enumerate(order):
         caps[i] = min(needs[i], left / (len(order) - place))
@@ -60,5 +62,9 @@ def rows_of_a_block(row_bytes: float, columns: int, memory: int) -> int:
     """As many rows as an eighth of the memory holds: as read, once more for the block that is read ahead, and
     encoded.
     """
-    fit = int(memory / 8 / (2 * row_bytes + _ENCODED_BYTES * columns + 1)) // 1024 * 1024
+    fit = int(_for_rows(memory) / 8 / (2 * row_bytes + _ENCODED_BYTES * columns + 1)) // 1024 * 1024
     return min(MOST_BLOCK_ROWS, max(FEWEST_BLOCK_ROWS, fit))
+
+
+def _for_rows(memory: int) -> float:
+    return max(memory - _LIBRARIES, memory / 4)
