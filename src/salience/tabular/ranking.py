@@ -112,6 +112,8 @@ class StreamRanker(BaseEstimator, RankingPass):
 
     Examples
     --------
+    >>> import polars as pl
+    >>> from salience.tabular import StreamRanker
     >>> frame = pl.DataFrame({"copy": [0, 1] * 500, "id": range(1000), "y": [0, 1] * 500})
     >>> ranker = StreamRanker("y").fit(frame)
     >>> ranker.ranking_
