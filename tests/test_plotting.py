@@ -203,7 +203,7 @@ def test_agreement_places_common_items_and_names_those_that_moved(ax):
 def test_plot_dispatches_by_name(kind, ax):
     scores = {
         "matrix": Scores.from_matrix([[1.0, 2.0]], keys=("layer", "head"), item="head"),
-        "redundancy": pairs(5),
+        **dict.fromkeys(("redundancy", "dendrogram", "silhouette", "clusters"), pairs(5)),
     }.get(kind, Scores.from_values([1.0, 2.0], card=[2, 3]))
     assert scores.plot(kind, ax) is ax
 
@@ -214,7 +214,7 @@ def test_plot_without_a_kind_chooses_the_picture_that_suits(ax):
 
 
 def test_an_unknown_picture_is_refused():
-    with pytest.raises(ValueError, match="the pictures are ranking, histogram"):
+    with pytest.raises(ValueError, match="the pictures are ranking, bars, histogram"):
         Scores.from_values([1.0]).plot("pie")
 
 
@@ -244,3 +244,65 @@ def test_without_axes_a_figure_is_made():
     with plt.rc_context({"backend": "agg"}):
         ax = Scores.from_values([1.0]).plot()
         plt.close(ax.figure)
+
+
+def blocks_of(sizes, seed=0):
+    """Pairs of columns that are alike within groups of these sizes and unlike between them."""
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    noise = np.random.default_rng(seed).uniform(0, 0.1, size=(len(group), len(group)))
+    values = np.where(group[:, None] == group, 0.9, 0.0) + (noise + noise.T) / 2
+    return Scores.from_matrix(values, [f"c{i}" for i in range(len(group))], meta=Meta(symmetric=True))
+
+
+def test_the_best_cut_finds_the_groups(ax):
+    plotting.silhouette(blocks_of([4, 3, 5]), ax)
+    assert next(text for text in texts(ax) if "clusters" in text).startswith("3 clusters")
+
+
+def test_a_dendrogram_puts_alike_columns_side_by_side_and_is_bounded(ax):
+    plotting.dendrogram(blocks_of([3, 3]), ax)
+    order = ticks(ax.yaxis)
+    assert {frozenset(order[:3]), frozenset(order[3:])} == {
+        frozenset(["c0", "c1", "c2"]),
+        frozenset(["c3", "c4", "c5"]),
+    }
+    few = Figure(layout="constrained").subplots()
+    plotting.dendrogram(blocks_of([50, 30]), few)
+    assert len(ticks(few.yaxis)) == 60
+    assert "20 columns more" in texts(few)
+
+
+def test_a_map_has_every_column_and_the_same_places_again(ax):
+    scores = blocks_of([4, 4])
+    again = Figure(layout="constrained").subplots()
+    places = []
+    for axes in (plotting.clusters(scores, ax), plotting.clusters(scores, again)):
+        places.append(np.concatenate([c.get_offsets() for c in axes.collections]))
+    assert places[0].shape == (8, 2)
+    np.testing.assert_array_equal(places[0], places[1])
+    assert "2 clusters" in ax.get_xlabel()
+
+
+@pytest.mark.parametrize("picture", [plotting.dendrogram, plotting.silhouette, plotting.clusters])
+@pytest.mark.parametrize("columns", [2, 3])
+def test_two_or_three_columns_are_drawn_too(picture, columns, ax):
+    assert picture(pairs(columns), ax) is ax
+
+
+def test_pictures_of_clusters_refuse_what_has_no_pairs(ax):
+    with pytest.raises(ValueError, match="two keys"):
+        plotting.dendrogram(Scores.from_values([1.0, 2.0]), ax)
+
+
+@pytest.mark.parametrize(("top", "bars"), [(10, 10), (25, 25), (None, 300)])
+def test_bars_are_as_many_as_asked_and_the_models_stand_out(columns, ax, top, bars):
+    best = columns.top(1).items
+    plotting.bars(columns, ax, top=top, reference=best)
+    drawn = {container.get_label(): len(container) for container in ax.containers}
+    assert drawn == {"other columns": bars - 1, "in the reference model": 1}
+
+
+def test_bars_leave_planted_controls_out(ax):
+    scores = Scores.from_values([3.0, 2.0, 1.0], ["CONTROL", "a", "b"], kind=["control", "text", None])
+    plotting.bars(scores, ax)
+    assert ticks(ax.yaxis) == ["a", "b"]

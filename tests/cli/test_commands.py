@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from salience.data.generators import RECIPES
+from salience.plotting.drawing import ORANGE
 from salience.runs import Run
 
 pytest_plugins = ["calling"]  # the fixtures `call` and `clicks`
@@ -299,6 +300,27 @@ def test_every_recipe_is_named_in_the_help_and_can_be_written(call, recipe: str)
     result = call("generate", recipe, "-o", "a.csv", "--rows", "50")
     assert result.exit_code == 0, result.stderr
     assert len(pl.read_csv("a.csv")) == 50
+
+
+@pytest.mark.parametrize("what", ["ranking", "bars", "redundancy", "dendrogram", "silhouette", "clusters"])
+def test_every_picture_of_a_run_becomes_a_file(call, clicks: Path, what: str) -> None:
+    call("rank", clicks, "-t", "click", "--redundancy", "--exclude", "empty")
+    result = call("plot", "runs/clicks", "--what", what)
+    assert result.exit_code == 0, result.stderr
+    assert Path(f"runs/clicks/{what}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bars_take_a_top_and_a_model_and_other_pictures_say_that_they_do_not(call, clicks: Path) -> None:
+    Path("model.json").write_text('{"desc": {"features": ["ad"]}}')
+    call("rank", clicks, "-t", "click", "-t", "coin", "--exclude", "empty")
+    for top in ("10", "0"):
+        given = ("plot", "runs/clicks", "--what", "bars", "--top", top, "--reference", "model.json")
+        result = call(*given, "-o", f"{top}.svg")
+        assert result.exit_code == 0, result.stderr
+        assert ORANGE.lower() in Path(f"{top}.svg").read_text().lower()
+    result = call("plot", "runs/clicks", "--what", "histogram", "--reference", "model.json")
+    assert "--reference is not for" in result.stderr
+    assert call("plot", "runs/clicks", "--what", "dendrogram").exit_code == 2
 
 
 def test_compare_names_the_column_that_drifted(call, clicks: Path) -> None:

@@ -162,7 +162,7 @@ def ranker_from(given: Mapping[str, Any]) -> RankingPass:
         "order": max(given["order"], 2 if given["pairs"] else 1),
         "scope": "all" if given["redundancy"] or given["order_3mr"] else "target",
         "aggregate": given["agg"],
-        "focus": [*o.split_names(given["focus"]), *_columns_of(given.get("focus_reference"))],
+        "focus": [*o.split_names(given["focus"]), *columns_of(given.get("focus_reference"))],
         "exclude": o.split_names(given["exclude"]),
         "multivalue": multivalue or (),
         "n_jobs": given["threads"],
@@ -175,7 +175,7 @@ def ranker_from(given: Mapping[str, Any]) -> RankingPass:
     return RankingPass(target[0] if len(target) == 1 else target, **parameters)
 
 
-def _columns_of(model: str | Path | None) -> list[str]:
+def columns_of(model: str | Path | None) -> list[str]:
     """The columns that the features of a reference model are made of."""
     from salience.tabular.reference import Reference
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,38 +138,62 @@ def summary(
 def plot(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     what: Annotated[
-        str, typer.Option("--what", help="ranking, cardinality, histogram or redundancy.")
+        str,
+        typer.Option(
+            "--what",
+            help="ranking, bars, cardinality, histogram, redundancy, dendrogram, silhouette, clusters.",
+        ),
     ] = "ranking",
+    top: Annotated[
+        int | None, typer.Option(min=0, help="Columns that are drawn at most; 0: all (bars only).")
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="JSON of a model whose columns stand out in bars.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="PNG, SVG or PDF; default: WHAT.png in the run.")
     ] = None,
 ) -> None:
     """Draw a picture of a run into a file."""
-    from matplotlib.figure import Figure
+    import matplotlib
 
+    matplotlib.use("agg")  # a file needs no window
     from salience import plotting
     from salience.cli import show
+    from salience.cli.rank import columns_of
     from salience.runs import Run
 
     opened = Run.open(run)
-    pictures = {
-        "ranking": (plotting.ranking, opened.scores),
-        "cardinality": (plotting.score_against_cardinality, opened.scores),
-        "histogram": (plotting.histogram, opened.scores),
-        "redundancy": (plotting.redundancy, opened.redundancy),
-    }
-    if what not in pictures:
-        raise ValueError(f"--what {what} is unknown; choose one of {', '.join(pictures)}")
-    draw, scores = pictures[what]
+    if what not in DRAWN_FROM:
+        raise ValueError(f"--what {what} is unknown; choose one of {', '.join(DRAWN_FROM)}")
+    scores = getattr(opened, DRAWN_FROM[what])
     if scores is None:
         raise ValueError(
-            f"{run} holds nothing to draw as {what!r}; rank with --redundancy for the redundancy"
+            f"{run} holds nothing to draw as {what!r}; {DRAWN_FROM[what]} comes with {HAD_BY[DRAWN_FROM[what]]}"
         )
+    options: dict[str, Any] = {"top": top or None} if top is not None else {}
+    if reference is not None:
+        options["reference"] = columns_of(reference)
+    takes = inspect.signature(plotting.PICTURES[what]).parameters
+    for name in options:
+        if name not in takes:
+            raise ValueError(f"--{name} is not for --what {what}")
+    if top == 0 and what != "bars":
+        raise ValueError("--top 0 draws all columns as bars only; the other pictures are bounded")
+    if scores.by:  # several labels: the first
+        options |= {name: scores.frame[name][0] for name in scores.by}
     path = output or opened.path / f"{what}.png"
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    draw(scores, ax=figure.add_subplot())
-    figure.savefig(path, dpi=150, bbox_inches="tight")
+    ax = plotting.PICTURES[what](scores, **options)
+    ax.figure.savefig(path, dpi=150, bbox_inches="tight")
     show.conclude(str(path))
+
+
+# Which table of a run each picture is drawn from, and which options of `rank` make it.
+DRAWN_FROM = {
+    **dict.fromkeys(("ranking", "bars", "cardinality", "histogram"), "scores"),
+    **dict.fromkeys(("redundancy", "dendrogram", "silhouette", "clusters"), "redundancy"),
+}
+HAD_BY = {"scores": "`salience rank`", "redundancy": "`salience rank --redundancy`"}
 
 
 def methods(

@@ -1,20 +1,30 @@
-"""The pictures every :class:`~salience.results.scores.Scores` has: matplotlib axes in, the axes out.
-
-Each picture is bounded: however many items there are, it stays readable and says how many it left out.
-Colours are told apart by colour-blind readers (Okabe and Ito 2008; cividis; purple to orange).
-"""
+"""Pictures of one ranking, of pairs, of curves and of two rankings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from salience.plotting.drawing import (
+    BLUE,
+    CYCLE,
+    GREY,
+    MOST_CELLS,
+    ORANGE,
+    RED,
+    axes_or_new,
+    label_of,
+    labels_of,
+    name_points,
+    named_axis,
+    note_left_out,
+    titled,
+)
 from salience.results.agreement import common_items
-from salience.results.display import shortened
 from salience.results.ordering import null_level
 
 if TYPE_CHECKING:
@@ -22,50 +32,10 @@ if TYPE_CHECKING:
 
     from salience.results.scores import Scores
 
-__all__ = ["PICTURES", "agreement", "curves", "draw", "histogram", "matrix", "ranking", "redundancy"]
-__all__ += ["score_against_cardinality"]
+__all__ = ["agreement", "curves", "histogram", "matrix", "ranking", "redundancy", "score_against_cardinality"]
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
-GREY = "#7F7F7F"
-CYCLE = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 MOST_BARS = 30
-MOST_CELLS = 60
-LABEL_WIDTH = 24
 OUTLIER = 3.0  # standard deviations above chance from which an item is named
-LINE = 10.5  # height of a line of small text, in points
-
-
-def draw(scores: Scores, kind: str | None = None, ax: Axes | None = None, **options: Any) -> Axes:
-    """Draw `scores` as the picture `kind`, or as the one that suits them.
-
-    Parameters
-    ----------
-    scores : Scores
-    kind : {"ranking", "histogram", "matrix", "redundancy", "cardinality"}, optional
-        Without it unordered pairs are drawn as "redundancy", other items with two names as "matrix", the rest
-        as "ranking".
-    ax : matplotlib Axes, optional
-        Where to draw; a new figure without it.
-    **options
-        Of the picture.
-
-    Raises
-    ------
-    ValueError
-        When there is no such picture.
-
-    Examples
-    --------
-    >>> from matplotlib.figure import Figure
-    >>> from salience.results import Scores
-    >>> ax = Figure().subplots()
-    >>> Scores.from_values({"age": 0.2, "city": 0.7}).plot(ax=ax) is ax
-    True
-    """
-    kind = _suited(scores) if kind is None else kind
-    if kind not in PICTURES:
-        raise ValueError(f"there is no picture {kind!r}; the pictures are {', '.join(PICTURES)}")
-    return PICTURES[kind](scores, ax=ax, **options)
 
 
 def ranking(scores: Scores, ax: Axes | None = None, *, top: int = MOST_BARS, **where: Any) -> Axes:
@@ -83,7 +53,7 @@ def ranking(scores: Scores, ax: Axes | None = None, *, top: int = MOST_BARS, **w
     """
     order = scores.order(**where)
     shown = scores.frame[order[:top]]
-    ax = _axes(ax, height=1.0 + 0.24 * max(len(shown), 3))
+    ax = axes_or_new(ax, height=1.0 + 0.24 * max(len(shown), 3))
     column = "value" if "value" in shown.columns else "rank"
     value = shown[column].to_numpy().astype(np.float64)
     place = np.arange(len(shown))
@@ -100,11 +70,11 @@ def ranking(scores: Scores, ax: Axes | None = None, *, top: int = MOST_BARS, **w
     if null is not None:
         ax.scatter(null, place, marker="|", s=110, color=RED, zorder=4, label="chance")
         ax.legend(frameon=False, loc="lower right")
-    ax.set_yticks(place, _labels(shown, scores.keys))
+    ax.set_yticks(place, labels_of(shown, scores.keys))
     ax.set_ylim(max(len(shown), 1) - 0.5, -0.7)
-    ax.set_xlabel(_named(column, scores))
-    _note(ax, len(order) - len(shown), scores.item)
-    return _titled(ax, scores, where)
+    ax.set_xlabel(named_axis(column, scores))
+    note_left_out(ax, len(order) - len(shown), scores.item)
+    return titled(ax, scores, where)
 
 
 def histogram(scores: Scores, ax: Axes | None = None, *, bins: int = 40, **where: Any) -> Axes:
@@ -114,12 +84,12 @@ def histogram(scores: Scores, ax: Axes | None = None, *, bins: int = 40, **where
     """
     values = scores.where(**where).values
     known = values[np.isfinite(values)]
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     ax.hist(known, bins=bins, color=BLUE, alpha=0.8)
-    ax.set_xlabel(_named("value", scores))
+    ax.set_xlabel(named_axis("value", scores))
     ax.set_ylabel(f"{scores.item}s")
-    _note(ax, values.size - known.size, scores.item, "without a finite value")
-    return _titled(ax, scores, where)
+    note_left_out(ax, values.size - known.size, scores.item, "without a finite value")
+    return titled(ax, scores, where)
 
 
 def score_against_cardinality(
@@ -149,7 +119,7 @@ def score_against_cardinality(
         )
     frame = frame.filter(pl.col("value").is_finite() & (pl.col(cardinality) > 0)).sort(cardinality)
     x, y = frame[cardinality].to_numpy().astype(np.float64), frame["value"].to_numpy()
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     ax.set_xscale("log")
     level, label, above = null_level(frame, scores.meta.net_of_null), "value", y
     if level is not None:
@@ -168,10 +138,10 @@ def score_against_cardinality(
         above = frame["z"].fill_null(0.0).to_numpy()
     bar = OUTLIER if "z" in frame.columns else 0.0
     named = [i for i in np.argsort(-above, kind="stable")[:names] if above[i] > bar]
-    _name_points(ax, x, y, named, _labels(frame, scores.keys))
+    name_points(ax, x, y, named, labels_of(frame, scores.keys))
     ax.set_xlabel("distinct values")
-    ax.set_ylabel(_named(label, scores))
-    return _titled(ax, scores, where)
+    ax.set_ylabel(named_axis(label, scores))
+    return titled(ax, scores, where)
 
 
 def matrix(scores: Scores, ax: Axes | None = None, *, column: str = "value") -> Axes:
@@ -180,7 +150,7 @@ def matrix(scores: Scores, ax: Axes | None = None, *, column: str = "value") -> 
     `column` is the one to show.
     """
     found = scores.matrix(column)
-    return _titled(_heat(_axes(ax), found.values, found.rows, found.columns, scores, column), scores, {})
+    return titled(_heat(axes_or_new(ax), found.values, found.rows, found.columns, scores, column), scores, {})
 
 
 def redundancy(scores: Scores, ax: Axes | None = None, *, top: int = MOST_CELLS) -> Axes:
@@ -197,9 +167,9 @@ def redundancy(scores: Scores, ax: Axes | None = None, *, top: int = MOST_CELLS)
     values = found.values[np.ix_(kept, kept)]
     kept_order = _side_by_side(values)
     names = [found.rows[kept[i]] for i in kept_order]
-    ax = _heat(_axes(ax), values[np.ix_(kept_order, kept_order)], names, names, scores, "value")
-    _note(ax, len(found.rows) - len(kept), "column")
-    return _titled(ax, scores, {})
+    ax = _heat(axes_or_new(ax), values[np.ix_(kept_order, kept_order)], names, names, scores, "value")
+    note_left_out(ax, len(found.rows) - len(kept), "column")
+    return titled(ax, scores, {})
 
 
 def curves(found: pl.DataFrame | Mapping[str, pl.DataFrame], ax: Axes | None = None) -> Axes:
@@ -215,7 +185,7 @@ def curves(found: pl.DataFrame | Mapping[str, pl.DataFrame], ax: Axes | None = N
     named = {"": found} if isinstance(found, pl.DataFrame) else dict(found)
     if not named:
         raise ValueError("there is no curve to draw")
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     banded = False
     for i, (name, frame) in enumerate(named.items()):
         x_name, y_name = _one_of(frame, ("size", "fraction")), _one_of(frame, ("share", "value"))
@@ -230,7 +200,7 @@ def curves(found: pl.DataFrame | Mapping[str, pl.DataFrame], ax: Axes | None = N
         if {"lo", "hi"} <= set(frame.columns):
             ax.fill_between(x, frame["lo"].to_numpy(), frame["hi"].to_numpy(), color=colour, alpha=0.2)
         line = "-" if i < len(CYCLE) else ":"
-        label = _label(name) or "this ranking"
+        label = label_of(name) or "this ranking"
         ax.plot(x, frame[y_name].to_numpy(), line, marker="o", markersize=4, color=colour, label=label)
         ax.set_xlabel({"size": "items", "fraction": "share of the items"}[x_name])
         ax.set_ylabel({"share": "share of the full gain", "value": "value"}[y_name])
@@ -252,7 +222,7 @@ def agreement(left: Scores, right: Scores, ax: Axes | None = None, *, k: int = 1
     found = left.compare(right, k)
     both = common_items(left, right)
     x, y = (both[side].to_numpy().astype(np.float64) for side in ("place", "place_right"))
-    ax = _axes(ax)
+    ax = axes_or_new(ax)
     ax.axhspan(0, found.k + 0.5, color=ORANGE, alpha=0.15, linewidth=0)
     ax.axvspan(0, found.k + 0.5, color=ORANGE, alpha=0.15, linewidth=0)
     ax.plot([1, len(both)], [1, len(both)], color=GREY, linewidth=0.8)
@@ -261,88 +231,12 @@ def agreement(left: Scores, right: Scores, ax: Axes | None = None, *, k: int = 1
     furthest = [i for i in np.argsort(-moved, kind="stable")[:names] if moved[i] > 0]
     ax.set_xlim(0.5, len(both) + 0.5)
     ax.set_ylim(len(both) + 0.5, 0.5)
-    _name_points(ax, x, y, furthest, _labels(both, left.keys))
-    ax.set_xlabel(f"place in {_label(left.meta.method)}")
-    ax.set_ylabel(f"place in {_label(right.meta.method)}")
+    name_points(ax, x, y, furthest, labels_of(both, left.keys))
+    ax.set_xlabel(f"place in {label_of(left.meta.method)}")
+    ax.set_ylabel(f"place in {label_of(right.meta.method)}")
     summary = f"top-{found.k} overlap {found.overlap:.2f}, Kendall {found.kendall:.2f}"
     ax.set_title(summary, fontsize="medium", loc="left")
     return ax
-
-
-# What Scores.plot(kind) can draw.
-PICTURES: dict[str, Callable[..., Any]] = {
-    "ranking": ranking,
-    "histogram": histogram,
-    "matrix": matrix,
-    "redundancy": redundancy,
-    "cardinality": score_against_cardinality,
-}
-
-
-def _suited(scores: Scores) -> str:
-    if len(scores.keys) == 2 and not scores.by and "value" in scores.frame.columns:
-        return "redundancy" if scores.meta.symmetric else "matrix"
-    return "ranking"
-
-
-def _axes(ax: Axes | None, height: float = 4.2) -> Axes:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt  # only here: who brings axes keeps pyplot out of it
-
-    return plt.subplots(figsize=(6.4, height), layout="constrained")[1]
-
-
-def _labels(frame: pl.DataFrame, keys: Sequence[str]) -> list[str]:
-    return [_label(row) for row in frame.select(keys).rows()]
-
-
-def _label(item: Any) -> str:
-    """A short name; a dollar sign stays one and does not start a formula."""
-    name = " · ".join(map(str, item)) if isinstance(item, tuple) else str(item)
-    return shortened(name, LABEL_WIDTH).replace("$", r"\$")
-
-
-def _named(column: str, scores: Scores) -> str:
-    unit = scores.meta.unit if column.startswith("value") else None
-    return f"{column} ({unit})" if unit else column
-
-
-def _titled(ax: Axes, scores: Scores, where: Mapping[str, Any]) -> Axes:
-    context = ", ".join(f"{name} {value}" for name, value in where.items())
-    ax.set_title(" · ".join(filter(None, (scores.meta.method, context))), fontsize="medium", loc="left")
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax
-
-
-def _note(ax: Axes, left_out: int, item: str, what: str = "more") -> None:
-    if left_out > 0:
-        text = f"{left_out:,} {item}{'s' if left_out != 1 else ''} {what}"
-        ax.annotate(
-            text, (1, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points",
-            ha="right", va="bottom", fontsize="small", color=GREY,
-        )  # fmt: skip
-
-
-def _name_points(
-    ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], points: Sequence[Any], labels: Sequence[str]
-) -> None:
-    """Write names beside points, the upper ones first, each at least a line below the one before."""
-    if not len(points):
-        return
-    ax.get_xlim(), ax.get_ylim()  # settles the limits, and with them where the points lie
-    points_per_pixel = 72 / ax.figure.dpi
-    place = ax.transData.transform(np.column_stack([x[points], y[points]])) * points_per_pixel
-    right = ax.transAxes.transform((0.75, 0))[0] * points_per_pixel
-    floor = np.inf
-    for i in np.argsort(-place[:, 1], kind="stable"):
-        wanted = floor = min(place[i, 1], floor - LINE)
-        side = -1 if place[i, 0] > right else 1
-        ax.annotate(
-            labels[points[i]], (x[points[i]], y[points[i]]), textcoords="offset points",
-            xytext=(5 * side, wanted - place[i, 1]), ha="left" if side > 0 else "right", va="center",
-            fontsize="small", arrowprops={"arrowstyle": "-", "color": GREY, "linewidth": 0.5},
-        )  # fmt: skip
 
 
 def _heat(
@@ -365,7 +259,7 @@ def _heat(
         image.set_clim(-limit, limit)
     for axis, names, rotation in ((ax.yaxis, rows, 0), (ax.xaxis, columns, 90)):
         if len(names) <= MOST_CELLS:
-            texts = [_label(name) for name in names]
+            texts = [label_of(name) for name in names]
             long = rotation if max(map(len, texts), default=0) > 3 else 0
             size = "small" if len(names) <= 25 else 5.0
             axis.set_ticks(range(len(names)), texts, rotation=long, fontsize=size)
@@ -374,7 +268,7 @@ def _heat(
     axes = (*scores.keys, *scores.by)
     ax.set_ylabel(axes[0])
     ax.set_xlabel(axes[1])
-    ax.figure.colorbar(image, ax=ax, label=_named(column, scores), fraction=0.046, pad=0.02)
+    ax.figure.colorbar(image, ax=ax, label=named_axis(column, scores), fraction=0.046, pad=0.02)
     return ax
 
 
