@@ -91,6 +91,32 @@ def test_every_command_has_a_section() -> None:
     assert set(re.findall(r"^\(cmd-([a-z0-9-]+)\)=\n## ", text, re.M)) == set(commands)
 
 
+def options_of_commands() -> list[tuple[str, list[str]]]:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return [
+        (command, [*option.opts, *option.secondary_opts])
+        for command, parsed in commands.items()
+        for option in parsed.params
+        if option.param_type_name == "option"
+    ]
+
+
+def test_every_option_is_on_the_page_of_the_command_line() -> None:
+    text = (DOCS / "command-line.md").read_text()
+    absent = [
+        (command, names) for command, names in options_of_commands() if not any(n in text for n in names)
+    ]
+    assert absent == []
+
+
+def test_pictures_and_recipes_are_on_the_page_under_their_names() -> None:
+    text = (DOCS / "command-line.md").read_text()
+    for picture in named("cli.runs.DRAWN_FROM"):
+        assert f"`{picture}`" in text
+    for recipe in named("data.generators.RECIPES"):
+        assert f"salience generate {recipe} " in text
+
+
 def test_names_that_an_option_takes_are_the_real_ones() -> None:
     text = (DOCS / "command-line.md").read_text()
     listed = re.search(r"^Presets: (.+?)\. ", text, re.M)

@@ -208,4 +208,7 @@ def _map(distance: Matrix, seed: int) -> Matrix:
         return np.column_stack([np.arange(n), np.zeros(n)]).astype(np.float64)
     perplexity = min(30.0, max(2.0, (n - 1) / 4))
     settings = {"metric": "precomputed", "init": "random", "random_state": seed}
-    return np.asarray(TSNE(perplexity=perplexity, **settings).fit_transform(distance), dtype=np.float64)
+    place = np.asarray(TSNE(perplexity=perplexity, **settings).fit_transform(distance), dtype=np.float64)
+    # a column like no other may be thrown far out, and all others would share a dot
+    low, high = np.quantile(place, (0.1, 0.9), axis=0)
+    return np.clip(place, low - (high - low) / 2, high + (high - low) / 2)
