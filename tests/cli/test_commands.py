@@ -331,6 +331,14 @@ def test_compare_names_the_column_that_drifted(call, clicks: Path) -> None:
     assert Run.open("runs/clicks-drift").scores.top(1).items == ["ad"]
 
 
+def test_a_shortlist_finds_the_model_with_a_fraction_of_the_fits(call) -> None:
+    size = ("--columns", "81", "--rows", "2000", "--singles", "5", "--pairs", "5", "--steps", "1")
+    everything, short = json.loads(call("automl-demo", *size, "--json").stdout)
+    assert (everything["fits"], short["fits"]) == (81 + 81 * 80 // 2, 10)
+    assert short["log_loss"] < everything["log_loss"] + 0.05
+    assert "log loss" in call("automl-demo", *size).stdout
+
+
 def test_audit_names_the_constant_and_the_id(call, clicks: Path) -> None:
     result = call("audit", clicks, "-t", "click")
     assert result.exit_code == 0, result.stderr

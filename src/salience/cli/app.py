@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from salience.cli import data, explore, quality, rank, runs, selftest
+from salience.cli import automl, data, explore, quality, rank, runs, selftest
 from salience.cli.errors import Commands
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command(rich_help_panel=RANKING)(rank.merge)
 app.command(rich_help_panel=RANKING)(explore.transforms)
 app.command(rich_help_panel=RANKING)(explore.evolve)
 app.command(rich_help_panel=RANKING)(rank.demo)
+app.command(rich_help_panel=RANKING)(automl.automl_demo)
 app.command(rich_help_panel=RUNS)(runs.verify)
 app.command(rich_help_panel=RUNS)(runs.report)
 app.command(rich_help_panel=RUNS)(runs.summary)
