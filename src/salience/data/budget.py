@@ -14,6 +14,7 @@ FEWEST_BLOCK_ROWS = 4096
 SMALLEST_CAP = 1024
 _SLOTS_PER_VALUE = 2.1  # an open-addressing table that doubles is between a third and seven tenths full
 _LIBRARIES = 256 << 20  # what is in memory before the first row is read
+_READER_BYTES = 256 << 10  # of a column in a Parquet reader: a page, a dictionary, a buffer
 _ENCODED_BYTES = 20  # of a value in a block: identity, code, number
 
 
@@ -44,7 +45,7 @@ def with_caps(
 ) -> list[ColumnPlan]:
     """Split the memory for states: columns that fit get what they need, the others share the rest."""
     value_bytes = _SLOTS_PER_VALUE * sum(8 + 8 * c for c in (classes or [1]))
-    budget = _for_rows(memory) / 4
+    budget = _for_rows(memory, len(columns)) / 4
     needs = [1.5 * column.distinct + 64 for column in columns]  # half as many again: distinct is an estimate
     left, caps = budget / value_bytes, [0.0] * len(columns)
     order = sorted(range(len(columns)), key=needs.__getitem__)
@@ -62,9 +63,9 @@ def rows_of_a_block(row_bytes: float, columns: int, memory: int) -> int:
     """As many rows as an eighth of the memory holds: as read, once more for the block that is read ahead, and
     encoded.
     """
-    fit = int(_for_rows(memory) / 8 / (2 * row_bytes + _ENCODED_BYTES * columns + 1)) // 1024 * 1024
+    fit = int(_for_rows(memory, columns) / 8 / (2 * row_bytes + _ENCODED_BYTES * columns + 1)) // 1024 * 1024
     return min(MOST_BLOCK_ROWS, max(FEWEST_BLOCK_ROWS, fit))
 
 
-def _for_rows(memory: int) -> float:
-    return max(memory - _LIBRARIES, memory / 4)
+def _for_rows(memory: int, columns: int) -> float:
+    return max(memory - _LIBRARIES - _READER_BYTES * columns, memory / 4)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from salience.data.budget import parse_memory, rows_of_a_block, with_caps
 from salience.data.labels import LabelPlan, plan_labels
@@ -291,6 +292,7 @@ def plan(
     columns = [plans[name] for name in source.columns if name not in labels]
     shards = tuple(source.shards())
     columns = with_caps(columns, [len(t.classes) for t in targets], budget, given)
+    pa.default_memory_pool().release_unused()  # what the pilot needed, the scan can have
     return Plan(
         source=source.describe() if all(shard.path for shard in shards) else {"format": source.format},
         shards=shards,
