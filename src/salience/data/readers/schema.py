@@ -59,7 +59,7 @@ def _without_views(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         inner = _without_views(kind.value_type)
         return kind if inner == kind.value_type else pa.large_list(inner)
-    return kind
+    return _VIEWS.get(kind, kind)
 
 
 _VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
