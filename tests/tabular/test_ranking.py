@@ -322,6 +322,12 @@ def test_focus_exclude_and_subsample():
         ({"min_rows": 10_000}, "min_rows"),
         ({"null": "shift", "heuristic": "chi2"}, "shift"),
         ({"scope": "some"}, "scope"),
+        ({"order": 0}, "order=0 must be a whole number of at least 1"),
+        ({"aggregate": "best"}, "aggregate='best' is unknown"),
+        ({"alpha": float("nan")}, "finite"),
+        ({"permutations": 1}, "permutations"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"n_jobs": 0}, "n_jobs"),
     ],
 )
 def test_a_wrong_option_is_refused_with_what_is_allowed(options, message):
@@ -394,3 +400,12 @@ def test_ratio_samples_the_rows_of_a_batch_and_only_there():
         StreamRanker("y", ratio=0.5).fit(frame)
     with pytest.raises(ValueError, match="at most 1"):
         StreamRanker("y", preset="outrank", ratio=2).fit(frame)
+
+
+def test_a_saved_part_remembers_the_reference_model(tmp_path):
+    table(1500).select("strong", "text", "y").write_parquet(tmp_path / "a.parquet")
+    how = {"heuristic": "surrogate-lr", "reference": ["strong"]}
+    whole = StreamRanker("y", **how).fit(tmp_path / "a.parquet")
+    whole.save_state(tmp_path / "a.state")
+    joined = StreamRanker.from_states([tmp_path / "a.state"])
+    assert joined.ranking_ == whole.ranking_ == ["text"]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SimilarityState", "pairwise_redundancy"]
 
+_LEAST_ROOM = 0.25  # of the entropy of the poorer column
 MEASURES = ("score", "mi", "null", "similarity")
 _PIECE = 4096
 
@@ -90,8 +91,10 @@ class SimilarityState:
                     )
                 )
                 # What two columns could share at most, less what they share by chance: that of AMI with
-                # "min".
-                room = np.minimum(entropies[part[:, 0]], entropies[part[:, 1]]) - null
+                # "min". Beside a column of nearly unique values chance explains almost all, and a ratio to
+                # the little that is left would be noise.
+                most = np.minimum(entropies[part[:, 0]], entropies[part[:, 1]])
+                room = np.maximum(most - null, _LEAST_ROOM * most)
                 share = np.divide(mi - null, room, out=np.zeros(len(part)), where=room > 1e-12)
                 self.log.add(
                     batch, items[start : start + _PIECE], score=mi - null, mi=mi, null=null, similarity=share

@@ -7,7 +7,9 @@ Kept free of scikit-learn, which takes longer to import than a small file takes 
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,9 +25,21 @@ from salience.stages import Stages
 from salience.tabular.candidates import Candidates
 from salience.tabular.engines import engine
 from salience.tabular.heuristics import HEURISTICS, OUTRANK_NAMES, heuristic
+from salience.tabular.reference import Reference
 from salience.tabular.relations import relations
 from salience.tabular.scoring import NORMALIZATIONS, NULLS
 from salience.tabular.tally import Tally, saved_ranker
+
+LEAST = {
+    "order": 1,
+    "top_pairs": 0,
+    "pair_budget": 1,
+    "batch_size": 2,
+    "subsample": 1,
+    "min_rows": 1,
+    "permutations": 2,
+    "n_jobs": 1,
+}
 
 
 class RankingPass:
@@ -177,7 +191,10 @@ class RankingPass:
 
     def save_state(self, path: str | Path) -> None:
         """Write what `fit` counted to one file, to be joined with those of other parts by `from_states`."""
-        self._tally.save(path, {name: v for name, v in self.get_params().items() if name != "reference"})
+        params = self.get_params()
+        if self.reference is not None:
+            params["reference"] = json.loads(Reference.of(self.reference).to_json())
+        self._tally.save(path, params)
 
     @classmethod
     def from_states(cls, paths: Sequence[str | Path]) -> Self:
@@ -231,9 +248,16 @@ class RankingPass:
             ("normalize", self.normalize, NORMALIZATIONS),
             ("scope", self.scope, ("target", "all")),
             ("preset", self.preset, (None, "outrank")),
+            ("aggregate", self.aggregate, ("median", "mean", "sum")),
         ):
             if value not in known:
                 raise ValueError(f"{name}={value!r} is unknown; known are {', '.join(map(repr, known))}")
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < least:
+                raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
+        if not (np.isfinite(self.alpha) and np.isfinite(self.beta)):
+            raise ValueError(f"alpha={self.alpha} and beta={self.beta} are weights: they must be finite")
         if not 0 < self.ratio <= 1:
             raise ValueError(f"ratio={self.ratio} is a share of the rows of a batch: above 0 and at most 1")
         if self.ratio < 1 and self.preset is None:
@@ -276,7 +300,7 @@ class RankingPass:
     def _finish(self, source: Source | None, stages: Stages, how: dict[str, Any]) -> None:
         """Turn the states into scores, and look at pairs where asked."""
         self.notes_ = list(self.plan_.notes)
-        rows = {label.name: int(label.counts.sum()) for label in self.plan_.labels}
+        rows = {label.name: int(label.counts.sum()) // self.subsample for label in self.plan_.labels}
         if min(rows.values()) < self.min_rows:
             raise ValueError(
                 f"too few labelled rows ({rows}) for min_rows={self.min_rows}: lower it or subsample, or give more data"
