@@ -220,13 +220,15 @@ def _k_log_k(n: int) -> NDArray[np.float64]:
 
 def _pair_sum(ys: NDArray[np.int64], xs: NDArray[np.int64]) -> float:
     """Sum of ``k ln k`` over the counts k of pairs."""
-    n, width = len(ys), int(xs.max()) + 2
-    pairs = (ys + 1) * width + (xs + 1)
-    cells = (int(ys.max()) + 2) * width
+    width = int(xs.max()) + 2
+    return _k_log_k_sum((ys + 1) * width + (xs + 1), (int(ys.max()) + 2) * width, len(ys))
+
+
+def _k_log_k_sum(pairs: NDArray[np.int64], cells: int, n: int) -> float:
+    """Sum of ``k ln k`` over how often each of `cells` pairs occurs; no count is above `n`."""
     if cells <= _DENSE_CELLS_PER_ROW * n:
         return float(_k_log_k(n)[np.bincount(pairs)].sum())
-    slots = 1 << (2 * n - 1).bit_length()
-    return float(_k_log_k(n)[_count_pairs(pairs, slots)].sum())
+    return float(_k_log_k(n)[_count_pairs(pairs, 1 << (2 * n - 1).bit_length())].sum())
 
 
 def _plain(ys: NDArray[np.int64], xs: NDArray[np.int64]) -> float:
@@ -255,8 +257,8 @@ def _package_score(ys: NDArray[np.int64], xs: NDArray[np.int64]) -> float:
         rows = used & (values >= 0)
         if not rows.any():
             return 0.0
-        pairs = np.unique(values[rows] * (top_x + 1) + xs[rows], return_counts=True)[1]
-        return float(logs[rows].sum() - t[pairs].sum()) / n
+        pairs = values[rows] * (top_x + 1) + xs[rows]
+        return (float(logs[rows].sum()) - _k_log_k_sum(pairs, (top_x + 1) * (top_y + 1), n)) / n
 
     if np.sum((xs - ys).astype(np.int32)) == 0:
         classes = np.bincount(np.where(ys < 0, top_y, ys))
