@@ -167,7 +167,7 @@ def _killed(ranked: _Ranked, file: Path) -> Iterator[Row]:
         checkpoint = _kill(ranked, file, name, share)
     row = "kill -9 at half way, then --resume: seconds of the second half"
     if not checkpoint:
-        note = "killed before its first checkpoint, which is due after 20 s"
+        note = "killed before its first checkpoint, which is due after 3 s"
         yield Row(row, float("nan"), None, "s", "the same bits", None, "-", note)
         return
     done = watch(ranked.command(file, name, "--resume")).checked()
@@ -179,7 +179,7 @@ def _killed(ranked: _Ranked, file: Path) -> Iterator[Row]:
 def _kill(ranked: _Ranked, file: Path, name: str, share: float) -> int | None:
     """Bytes of the checkpoint left behind by a run killed at a share of its time; None when it was complete."""
     shutil.rmtree(ranked.runs / name, ignore_errors=True)
-    running = Watch(ranked.command(file, name))
+    running = Watch(ranked.command(file, name, "--checkpoint-every", "3"))
     with suppress(subprocess.TimeoutExpired):
         running.process.wait(ranked.seconds * share)
     running.process.send_signal(signal.SIGKILL)

@@ -91,6 +91,9 @@ def rank(
     name: o.Name = None,
     force: o.Force = False,
     resume: Annotated[bool, o.out("--resume", help="Take up an interrupted run.")] = False,
+    checkpoint_every: Annotated[
+        float, o.out("--checkpoint-every", min=0.0, help="Seconds between checkpoints.")
+    ] = 20.0,
     top: o.Top = 25,
     json: o.Json = False,
     tsv: Annotated[bool, o.out("--tsv", help="Write scores.tsv and pairs.tsv too.")] = False,
@@ -126,7 +129,9 @@ def rank(
     with writer as run, cluster(scheduler) if scheduler else nullcontext() as client:
         kept = None if client is not None else run.checkpoint
         with show.progress("counting") as tell:
-            ranker.fit(opened, client=client, checkpoint=kept, resume=resume, progress=tell)
+            ranker.fit(
+                opened, client=client, checkpoint=kept, resume=resume, every=checkpoint_every, progress=tell
+            )
         stages.add(ranker.timings_)
         verdict = odd = None
         if verify:

@@ -122,6 +122,7 @@ class RankingPass:
         client: Any = None,
         checkpoint: str | Path | None = None,
         resume: bool = False,
+        every: float = 20.0,
         shards: str | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Self:
@@ -139,6 +140,8 @@ class RankingPass:
             Directory of the scan's checkpoint.
         resume : bool, default=False
             Take up the checkpoint.
+        every : float, default=20.0
+            Seconds between checkpoints.
         shards : str, optional
             Count only a part of the rows: "0/4" is the first of four. See `save_state`.
         progress : callable, optional
@@ -156,7 +159,7 @@ class RankingPass:
             self._begin(source, self._planned(source, labels))
         how = {"client": client, "progress": progress, "threads": self.n_jobs}
         with stages("count"):
-            self._tally.count(source, shards=shards, checkpoint=checkpoint, resume=resume, **how)
+            self._tally.count(source, shards=shards, checkpoint=checkpoint, resume=resume, every=every, **how)
         self._finish(source if shards is None else None, stages, how)
         return self
 
