@@ -8,6 +8,7 @@ group of columns at a time, so that memory stays bounded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,10 +156,11 @@ class Pilot:
         for group in self._groups():
             folds: dict[str, list[tuple[pa.Array, NDArray[np.int64]]]] = {name: [] for name in group}
             rows = 0
-            for batch in self.batches(group):
-                rows += batch.num_rows
-                for name in group:
-                    folds[name].append(value_counts(batch.column(name)))
+            with ThreadPoolExecutor(2) as pool:
+                for batch in self.batches(group):
+                    rows += batch.num_rows
+                    for name, found in zip(group, pool.map(value_counts, batch.columns), strict=True):
+                        folds[name].append(found)
             self.rows = rows
             for name in group:
                 yield name, _joined(folds.pop(name))

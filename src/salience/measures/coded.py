@@ -62,23 +62,28 @@ def coded_information(X: ArrayLike, y: ArrayLike, *, null: bool = True, threads:
         )
     if codes.dtype.kind not in "biu" or labels.dtype.kind not in "biu":
         raise ValueError(f"X and y must hold integer codes, not {codes.dtype} and {labels.dtype}")
-    if codes.size and (codes.min() < 0 or labels.min() < 0):
+    # a negative code is a very large one without its sign: one look at the array tells both
+    unsigned = codes.view(f"u{codes.itemsize}") if codes.dtype.kind == "i" else codes
+    with ThreadPoolExecutor(threads) as pool:
+        pieces = [piece for piece in np.array_split(unsigned, threads) if len(piece)]
+        most = np.max(list(pool.map(lambda piece: piece.max(axis=0, initial=0), pieces)), axis=0).astype(
+            np.int64
+        )
+    top = np.iinfo(codes.dtype).max if codes.dtype.kind in "iu" else 1
+    if labels.min() < 0 or (most < 0).any() or (most > top).any():
         raise ValueError("codes must be 0 or more; give missing values a code of their own")
     labels = labels.astype(np.int32)
     classes = np.bincount(labels)
-    sizes = (codes.max(axis=0).astype(np.int64) + 1) * len(classes)
+    sizes = (most + 1) * len(classes)
     ends = np.cumsum(sizes)
     counts = np.zeros(int(ends[-1]) if len(ends) else 0, np.int32)
     starts = (ends - sizes).astype(np.int64)
-    groups = np.array_split(np.arange(codes.shape[1]), threads)
-    with ThreadPoolExecutor(threads) as pool:
-        work = [
-            pool.submit(_count, codes, labels, len(classes), starts, counts, g[0], g[-1] + 1)
-            for g in groups
-            if len(g)
-        ]
-        for one in work:
-            one.result()
+    with ThreadPoolExecutor(threads) as pool:  # every so many-th column: large and small ones fall to each
+        list(
+            pool.map(
+                lambda t: _count(codes, labels, len(classes), starts, counts, t, threads), range(threads)
+            )
+        )
     n = len(labels)
     k_log_k = np.arange(n + 1, dtype=np.float64)
     k_log_k[1:] *= np.log(k_log_k[1:])
@@ -97,10 +102,10 @@ def coded_information(X: ArrayLike, y: ArrayLike, *, null: bool = True, threads:
 
 
 @njit(nogil=True, cache=True)
-def _count(codes, labels, classes, starts, counts, first, last):  # type: ignore[no-untyped-def]
+def _count(codes, labels, classes, starts, counts, first, step):  # type: ignore[no-untyped-def]
     for row in range(
         len(labels)
     ):  # by row: the array is read once, the tables of the columns stay in the cache
         label = labels[row]
-        for column in range(first, last):
+        for column in range(first, codes.shape[1], step):
             counts[starts[column] + np.int64(codes[row, column]) * classes + label] += 1
