@@ -76,21 +76,19 @@ def coded_information(X: ArrayLike, y: ArrayLike, *, null: bool = True, threads:
     classes = np.bincount(labels)
     sizes = (most + 1) * len(classes)
     ends = np.cumsum(sizes)
-    counts = np.zeros(int(ends[-1]) if len(ends) else 0, np.int32)
-    starts = (ends - sizes).astype(np.int64)
-    with ThreadPoolExecutor(threads) as pool:  # every so many-th column: large and small ones fall to each
-        list(
-            pool.map(
-                lambda t: _count(codes, labels, len(classes), starts, counts, t, threads), range(threads)
-            )
-        )
+    starts = (ends - sizes).astype(np.uint64)
+    with ThreadPoolExecutor(threads) as pool:
+        rows = np.array_split(np.arange(len(labels)), threads)
+        pieces = [(unsigned[r[0] : r[-1] + 1], labels[r[0] : r[-1] + 1]) for r in rows if len(r)]
+        tables = pool.map(lambda piece: _counted(*piece, starts, int(sizes.sum()), len(classes)), pieces)
+        counts = np.sum(list(tables), axis=0)
     n = len(labels)
     k_log_k = np.arange(n + 1, dtype=np.float64)
     k_log_k[1:] *= np.log(k_log_k[1:])
     mi, expected = np.empty(len(starts)), np.zeros(len(starts))
     table = NullTable(classes) if null else None
     of_classes = k_log_k[classes].sum()
-    for column, (start, end) in enumerate(zip(starts, ends, strict=True)):
+    for column, (start, end) in enumerate(zip((ends - sizes).tolist(), ends.tolist(), strict=True)):
         cells = counts[start:end].reshape(-1, len(classes))
         totals = cells.sum(axis=1)
         mi[column] = max(np.log(n) + (k_log_k[cells].sum() - k_log_k[totals].sum() - of_classes) / n, 0.0)
@@ -102,10 +100,12 @@ def coded_information(X: ArrayLike, y: ArrayLike, *, null: bool = True, threads:
 
 
 @njit(nogil=True, cache=True)
-def _count(codes, labels, classes, starts, counts, first, step):  # type: ignore[no-untyped-def]
-    for row in range(
-        len(labels)
-    ):  # by row: the array is read once, the tables of the columns stay in the cache
-        label = labels[row]
-        for column in range(first, codes.shape[1], step):
-            counts[starts[column] + np.int64(codes[row, column]) * classes + label] += 1
+def _counted(codes, labels, starts, size, classes):  # type: ignore[no-untyped-def]
+    """Pairs of (code, label) of all columns, one table behind the other."""
+    counts = np.zeros(size, np.int32)
+    width = np.uint64(classes)
+    for row in range(len(labels)):  # by row: the array is read once, most of the tables stay in the cache
+        label = np.uint64(labels[row])
+        for column in range(codes.shape[1]):
+            counts[starts[column] + np.uint64(codes[row, column]) * width + label] += 1
+    return counts
