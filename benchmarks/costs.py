@@ -58,23 +58,22 @@ def _pairs(settings: Settings) -> Iterable[Row]:
 
     found = ours()  # compiles, too
     times = [seconds(ours) for _ in range(settings.runs)]
-    gap, checked = _checked_pairs(found.pairs.frame, frame, recipe)
+    gap, checked = _checked_pairs(found.pairs.frame, frame, recipe, how.block_rows)
     own = float(np.median(times))
     blocks = found.pairs.frame["n_batches"].to_list()
     yield Row(
         f"all {found.n_evaluated:,} pairs of {COLUMNS} columns against the label, {rows // 1000}k rows in memory", own,
         None, "s", f"< {AIM_PAIRS:g} s", own < AIM_PAIRS and found.n_evaluated == comb(COLUMNS, 2) and gap < 1e-6,
         f"MI of {checked} pairs of small columns equal to {gap:.1g}",
-        f"every pair saw {min(blocks)} to {max(blocks)} blocks of up to 65,536 rows",
+        f"every pair saw {min(blocks)} to {max(blocks)} blocks of up to {how.block_rows:,} rows",
     )  # fmt: skip
 
 
-def _checked_pairs(pairs: pl.DataFrame, frame: pl.DataFrame, recipe: Wide) -> tuple[float, int]:
+def _checked_pairs(pairs: pl.DataFrame, frame: pl.DataFrame, recipe: Wide, block: int) -> tuple[float, int]:
     """The largest gap to the plug-in information of a pair counted anew in blocks, over pairs that are not binned."""
     small = [name for name, size in recipe.cardinalities.items() if size <= 40]
     some = pairs.filter(pl.col("a").is_in(small) & pl.col("b").is_in(small)).head(20)
     y = frame[recipe.label].to_numpy().astype(np.int64)
-    block = 65_536
     gaps = []
     for a, b, mi in some.select("a", "b", "mi").iter_rows():
         joined = frame.select(pl.struct(a, b).rank("dense").alias("x"))["x"].to_numpy().astype(np.int64) - 1
