@@ -79,9 +79,9 @@ def coded_information(X: ArrayLike, y: ArrayLike, *, null: bool = True, threads:
     starts = (ends - sizes).astype(np.uint64)
     with ThreadPoolExecutor(threads) as pool:
         rows = np.array_split(np.arange(len(labels)), threads)
-        pieces = [slice(r[0], r[-1] + 1) for r in rows if len(r)]
+        parts = [slice(r[0], r[-1] + 1) for r in rows if len(r)]
         size, width = int(sizes.sum()), len(classes)
-        tables = pool.map(lambda r: _counted(unsigned[r], labels[r], starts, size, width), pieces)
+        tables = pool.map(lambda r: _counted(unsigned[r], labels[r], starts, size, width), parts)
         counts = np.sum(list(tables), axis=0)
     n = len(labels)
     k_log_k = np.arange(n + 1, dtype=np.float64)
