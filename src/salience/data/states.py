@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from salience.data.plan import Plan
 from salience.data.readers.source import Shard
+from salience.results.storage import written_beside
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block
@@ -168,24 +169,11 @@ def save_state(
     fields = [("name", pa.string()), ("class", pa.string()), ("content", pa.large_binary())]
     schema = pa.schema(fields, metadata={_KEY: json.dumps(about)})
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.writing")
-    try:
-        with open(beside, "wb") as file:
-            with pa.ipc.new_file(file, schema) as writer:
-                for name, state in states.items():  # one batch each: only one state is serialised at a time
-                    content = _large_binary(pack(state))
-                    row = [pa.array([name]), pa.array([type(state).__name__]), content]
-                    writer.write_batch(pa.record_batch(row, schema=schema))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)  # the rename itself must survive a power cut
-    finally:
-        os.close(directory)
+    with written_beside(path) as beside, pa.ipc.new_file(os.fspath(beside), schema) as writer:
+        for name, state in states.items():  # one batch each: only one state is serialised at a time
+            content = _large_binary(pack(state))
+            row = [pa.array([name]), pa.array([type(state).__name__]), content]
+            writer.write_batch(pa.record_batch(row, schema=schema))
 
 
 def _large_binary(content: pa.Buffer) -> pa.Array:

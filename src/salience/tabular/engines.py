@@ -86,7 +86,7 @@ class Batches:
         found = state.finalize()
         ranker.notes_.extend(found.meta.warnings)
         frame = found.frame.with_columns(se=pl.col("sd") / pl.col("n_batches").sqrt())
-        return _ranked(frame, ranker, "value")
+        return _ranked(frame, ranker)
 
 
 class Package:
@@ -125,7 +125,7 @@ class Package:
             pl.col("column") != label
         )  # the package lists the label among the columns
         frame = columns.with_columns(se=pl.when(pl.col("n_batches") > 1).then(spread))
-        return _ranked(frame, ranker, "value", scaled=True)
+        return _ranked(frame, ranker, scaled=True)
 
 
 class Sample:
@@ -152,7 +152,7 @@ class Sample:
             reference=ranker.reference,
             seed=ranker.random_state,
         )
-        return _ranked(found.frame, ranker, "value")
+        return _ranked(found.frame, ranker)
 
 
 class Correlations:
@@ -201,7 +201,7 @@ class NumberSample:
                 "null": [info.null for info in found.values()],
             }
         )
-        return _ranked(frame, ranker, "value")
+        return _ranked(frame, ranker)
 
 
 def engine(heuristic: Heuristic, null: str, preset: str | None = None) -> Engine:
@@ -252,11 +252,11 @@ def _names_of(views: dict[str, str], view: str) -> tuple[str, ...]:
     return tuple(name for name, own in views.items() if own == view)
 
 
-def _ranked(frame: pl.DataFrame, ranker: RankingPass, by: str, scaled: bool = False) -> pl.DataFrame:
+def _ranked(frame: pl.DataFrame, ranker: RankingPass, scaled: bool = False) -> pl.DataFrame:
     """Order a frame whose null is not analytic, and judge z by the normal distribution."""
     half = float(ndtri(0.975))
     se = frame["se"].to_numpy() if "se" in frame.columns else np.full(len(frame), np.nan)
-    gain = frame["gain" if "gain" in frame.columns else by].to_numpy()
+    gain = frame["gain" if "gain" in frame.columns else "value"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(se > 0, gain / se, np.nan)
     p = ndtr(-z)
@@ -267,14 +267,14 @@ def _ranked(frame: pl.DataFrame, ranker: RankingPass, by: str, scaled: bool = Fa
         pl.Series("p", p),
         pl.Series("q", q),
         pl.Series("kind", [kinds.get(name, "column") for name in frame["column"]]),
-        lo=pl.col(by) - half * pl.Series(se),
-        hi=pl.col(by) + half * pl.Series(se),
+        lo=pl.col("value") - half * pl.Series(se),
+        hi=pl.col("value") + half * pl.Series(se),
         verdict=pl.Series(np.where(np.isnan(q), "unjudged", np.where(q < 0.05, "signal", "noise"))),
     )
     if ranker.normalize == "minmax" and not scaled:
         ranker.notes_.append(MINMAX_NOTE)
         frame = min_max(frame)
-    frame = frame.sort(by, descending=True, maintain_order=True)
+    frame = frame.sort("value", descending=True, maintain_order=True)
     return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
 
 
