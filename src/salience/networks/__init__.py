@@ -1,0 +1,33 @@
+"""What more than one family needs from torch: the training loop, and networks as plain modules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from salience.lazy import lazy_namespace
+
+__all__ = [
+    "History",  # what a training run was like, epoch by epoch
+    "SupervisedStep",  # one step of one optimizer on one loss
+    "TensorBatches",  # shuffled batches of tensors in memory
+    "fit",  # the training loop
+    "supervised_step",  # the common case of a step
+]
+
+__getattr__, __dir__ = lazy_namespace(
+    __name__,
+    {
+        "History": "salience.networks.training:History [torch]",
+        "SupervisedStep": "salience.networks.training:SupervisedStep [torch]",
+        "TensorBatches": "salience.networks.batches:TensorBatches [torch]",
+        "fit": "salience.networks.training:fit [torch]",
+        "supervised_step": "salience.networks.training:supervised_step [torch]",
+    },
+)
+
+if TYPE_CHECKING:
+    from salience.networks.batches import TensorBatches as TensorBatches
+    from salience.networks.training import History as History
+    from salience.networks.training import SupervisedStep as SupervisedStep
+    from salience.networks.training import fit as fit
+    from salience.networks.training import supervised_step as supervised_step
