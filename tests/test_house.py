@@ -34,6 +34,7 @@ GROUND_RULES = {
     "plotting": ("results",),
     "data": ("results", "parallel"),
     "measures": ("results", "data.hashing"),
+    "networks": ("results",),
 }
 LONGEST = 420
 TARGET = re.compile(r"(salience(?:\.\w+)*):[\w.]+(?: \[\w+\])?")
