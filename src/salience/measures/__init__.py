@@ -67,7 +67,7 @@ __getattr__, __dir__ = lazy_namespace(
         "MomentState": "salience.measures.moments:MomentState",
         "Moments": "salience.measures.moments:Moments",
         "NullTable": "salience.measures.nulltable:NullTable",
-        "Optimum": "salience.measures.optimize:Optimum",
+        "Optimum": "salience.measures.composite:Optimum",
         "PermutationNull": "salience.measures.nulls:PermutationNull",
         "PermutationTest": "salience.measures.resampling:PermutationTest",
         "adjusted_mutual_information": "salience.measures.association:adjusted_mutual_information",

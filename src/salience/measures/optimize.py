@@ -6,13 +6,12 @@ the plain proximal gradient that both are measured against.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from salience.measures.composite import Composite, Gradient, Optimum, Prox, Value
 from salience.measures.penalties import L1, MCP, SCAD
 
 __all__ = [
@@ -27,88 +26,6 @@ __all__ = [
 ]
 
 Floats: TypeAlias = NDArray[np.float64]
-Value: TypeAlias = Callable[[Floats], float]
-Gradient: TypeAlias = Callable[[Floats], Floats]
-Prox: TypeAlias = Callable[[Floats, float], Floats]
-
-
-@dataclass(frozen=True)
-class Optimum:
-    """Where a solver stopped, and how it came there.
-
-    Attributes
-    ----------
-    x : ndarray of float64, shape (p,)
-        The point, with the exact zeros of the proximal map.
-    converged : bool
-        Whether the stopping rule was met before the iterations ran out.
-    n_iter, n_gradients, n_values : int
-        Iterations, gradients of f and values of f that were computed.
-    history : ndarray of float64, shape (n_iter + 1,)
-        The objective ``f + h`` at the start and after each iteration; empty when it was not recorded.
-    gradients : ndarray of int64, shape (n_iter + 1,)
-        How many gradients had been computed at each entry of `history`.
-    residual : float
-        Largest entry of the forward-backward residual ``(x - prox(x - s grad f(x), s)) / s``: 0 at a stationary point.
-    """
-
-    x: Floats
-    converged: bool
-    n_iter: int
-    n_gradients: int
-    n_values: int
-    history: Floats
-    gradients: NDArray[np.int64]
-    residual: float
-
-    @property
-    def value(self) -> float:
-        """The objective at `x`; NaN when it was not recorded."""
-        return float(self.history[-1]) if len(self.history) else float("nan")
-
-
-@dataclass
-class _Problem:
-    """The functions, how often they were called, and the objective so far."""
-
-    f: Value
-    grad: Gradient
-    prox: Prox | None
-    h: Value | None
-    record: bool = True
-    n_gradients: int = 0
-    n_values: int = 0
-    history: list[float] = field(default_factory=list)
-    gradients: list[int] = field(default_factory=list)
-
-    def smooth(self, x: Floats) -> float:
-        self.n_values += 1
-        return float(self.f(x))
-
-    def objective(self, x: Floats) -> float:
-        """``f + h``; what is not a number counts as infinitely bad."""
-        value = self.smooth(x) + (self.h(x) if self.h is not None else 0.0)
-        return value if np.isfinite(value) else np.inf
-
-    def gradient(self, x: Floats) -> Floats:
-        self.n_gradients += 1
-        g = np.asarray(self.grad(x), dtype=np.float64)
-        if g.shape != x.shape:
-            raise ValueError(f"grad(x) must have the shape of x, {x.shape}; it has {g.shape}")
-        return g
-
-    def proximal(self, z: Floats, step: float) -> Floats:
-        return z if self.prox is None else self.prox(z, step)
-
-    def note(self, x: Floats, value: float | None = None) -> None:
-        if self.record:
-            self.history.append(self.objective(x) if value is None else value)
-            self.gradients.append(self.n_gradients)
-
-    def end(self, x: Floats, converged: bool, n_iter: int, residual: float) -> Optimum:
-        counts = (n_iter, self.n_gradients, self.n_values)
-        passed = np.array(self.gradients, dtype=np.int64)
-        return Optimum(x, converged, *counts, np.array(self.history), passed, residual)
 
 
 def ag_nonconvex(
@@ -195,7 +112,7 @@ def ag_nonconvex(
             f"schedule={schedule!r} is unknown; it must be one of {', '.join(map(repr, _SCHEDULES))}"
         )
     rule, restart = _SCHEDULES[schedule], restart and schedule == "damped"
-    problem = _Problem(f, grad, prox, h, record)
+    problem = Composite(f, grad, prox, h, record)
     x_ag = x_md = x
     problem.note(x)
     alpha, since, step_before, residual, converged = 1.0, 0, np.inf, np.inf, False
@@ -256,7 +173,7 @@ def proximal_gradient(
     """
     x = _start(x0)
     _positive(lipschitz=lipschitz, max_iter=max_iter)
-    problem = _Problem(f, grad, prox, h, record)
+    problem = Composite(f, grad, prox, h, record)
     problem.note(x)
     step, residual, converged, k = 1.0 / lipschitz, np.inf, False, 0
     while k < max_iter and not converged:
@@ -337,7 +254,7 @@ def prox_ncg(
     if (prox is None) != (h is None):
         raise ValueError("prox is the proximal map of h: give both, or neither where the problem is smooth")
     _positive(tol=tol, max_iter=max_iter, period=period, **({} if step is None else {"step": step}))
-    problem = _Problem(f, grad, prox, h)
+    problem = Composite(f, grad, prox, h)
     value = problem.objective(x)
     if not np.isfinite(value):
         raise ValueError("the objective is not finite at x0; start where it is")
@@ -385,7 +302,7 @@ def _direction(R: Floats, R_before: Floats, d: Floats) -> Floats:
     return -R + max(0.0, min(float(R @ y) / dy, float(R @ R) / dy)) * d
 
 
-def _line_search(problem: _Problem, x: Floats, d: Floats, value: float, t: float, slope: float) -> float:
+def _line_search(problem: Composite, x: Floats, d: Floats, value: float, t: float, slope: float) -> float:
     """A step along `d` from the first guess `t`; 0 when none decreases the objective enough."""
     here = problem.objective(x + t * d)
     for _ in range(_MOST_DOUBLINGS):
@@ -405,7 +322,7 @@ _MOST_DOUBLINGS, _MOST_HALVINGS = 60, 30
 _ROUNDING = 8 * np.finfo(float).eps
 
 
-def _backtracked(problem: _Problem, x: Floats, g: Floats, s: float) -> float:
+def _backtracked(problem: Composite, x: Floats, g: Floats, s: float) -> float:
     """The first of s, s/2, s/4, ... at which the quadratic model of f is above f."""
     here = problem.smooth(x)
     for _ in range(_MOST_DOUBLINGS):
