@@ -16,7 +16,7 @@ from importlib.resources import as_file, files
 
 import polars as pl
 
-__all__ = ["LABELS", "load", "names", "source_note"]
+__all__ = ["LABELS", "TRUTH", "load", "names", "source_note"]
 
 
 def load(name: str) -> pl.DataFrame:
@@ -32,7 +32,9 @@ def load(name: str) -> pl.DataFrame:
     pl.DataFrame
         One row per instance. The label is the column `LABELS[name]`. Missing values are null.
         ``adult`` has text columns as ``Categorical`` and numbers as ``Int32``; the sets of scikit-learn have
-        ``Float64`` features and, if they are classification problems, a text label.
+        ``Float64`` features and, if they are classification problems, a text label. ``compas``, ``german_credit``
+        and ``taiwan_credit`` are integers throughout; ``madelon``, ``arcene`` (labels -1 and 1) and ``isolet``
+        (labels "A" to "Z") have columns ``x0``, ``x1``, ...
 
     Raises
     ------
@@ -83,6 +85,18 @@ def _shipped(name: str) -> Callable[[], pl.DataFrame]:
     return read
 
 
+def _isolet() -> pl.DataFrame:
+    frame = _shipped("isolet")()
+    letters = [chr(ord("A") + code - 1) for code in frame["target"]]
+    return frame.with_columns(pl.exclude("target") / 10_000, target=pl.Series(letters))
+
+
+def _arcene() -> pl.DataFrame:
+    on_its_side = _shipped("arcene")().to_numpy()  # (columns and the label, rows)
+    wide = [*(f"x{i}" for i in range(len(on_its_side) - 1)), "target"]
+    return pl.DataFrame(on_its_side.T, schema=wide).with_columns(pl.col("target").cast(pl.Int8))
+
+
 def _from_sklearn(function: str) -> Callable[[], pl.DataFrame]:
     def read() -> pl.DataFrame:
         bunch = getattr(import_module("sklearn.datasets"), function)()
@@ -100,12 +114,31 @@ def _from_sklearn(function: str) -> Callable[[], pl.DataFrame]:
 
 _LOADERS: dict[str, Callable[[], pl.DataFrame]] = {
     "adult": _shipped("adult"),
+    "arcene": _arcene,
     "breast_cancer": _from_sklearn("load_breast_cancer"),
+    "compas": _shipped("compas"),
     "diabetes": _from_sklearn("load_diabetes"),
     "digits": _from_sklearn("load_digits"),
+    "german_credit": _shipped("german_credit"),
     "iris": _from_sklearn("load_iris"),
+    "isolet": _isolet,
+    "madelon": _shipped("madelon"),
+    "taiwan_credit": _shipped("taiwan_credit"),
     "wine": _from_sklearn("load_wine"),
 }
 
 #: The label column of each data set.
-LABELS: dict[str, str] = dict.fromkeys(_LOADERS, "target") | {"adult": "income"}
+LABELS: dict[str, str] = dict.fromkeys(_LOADERS, "target") | {
+    "adult": "income",
+    "compas": "Recidivate-Within-Two-Years",
+    "german_credit": "is_credit_risk_good",
+    "taiwan_credit": "NoDefaultNextMonth",
+}
+
+# 5 columns that decide the class and 15 linear mixtures of them.
+_MADELON = (
+    *(28, 48, 64, 105, 128, 153, 241, 281, 318, 336),
+    *(338, 378, 433, 442, 451, 453, 455, 472, 475, 493),
+)
+#: The columns that carry the label, for the data sets in which that is known.
+TRUTH: dict[str, tuple[str, ...]] = {"madelon": tuple(f"x{i}" for i in _MADELON)}
