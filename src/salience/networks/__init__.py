@@ -1,4 +1,4 @@
-"""What more than one family needs from torch: the training loop, and networks as plain modules."""
+"""What more than one family needs of networks: the training loop, plain torch modules, a truly sparse layer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from salience.lazy import lazy_namespace
 
 __all__ = [
     "History",  # what a training run was like, epoch by epoch
+    "SparseLayer",  # a layer that holds its connections only, and evolves them; no torch
     "SupervisedStep",  # one step of one optimizer on one loss
     "TensorBatches",  # shuffled batches of tensors in memory
     "fit",  # the training loop
@@ -18,6 +19,7 @@ __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
         "History": "salience.networks.training:History [torch]",
+        "SparseLayer": "salience.networks.sparse:SparseLayer",
         "SupervisedStep": "salience.networks.training:SupervisedStep [torch]",
         "TensorBatches": "salience.networks.batches:TensorBatches [torch]",
         "fit": "salience.networks.training:fit [torch]",
@@ -27,6 +29,7 @@ __getattr__, __dir__ = lazy_namespace(
 
 if TYPE_CHECKING:
     from salience.networks.batches import TensorBatches as TensorBatches
+    from salience.networks.sparse import SparseLayer as SparseLayer
     from salience.networks.training import History as History
     from salience.networks.training import SupervisedStep as SupervisedStep
     from salience.networks.training import fit as fit
