@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,8 +36,9 @@ class Column:
     codes : int32 (n,) or None
         Index into `hashes`. After `coded` they are dense and no two of them share an identity; before, they
         need not be.
-    numeric : float64 (n,) or None
-        NaN where missing or not a number; None for texts and lists. Times are seconds since 1970.
+    numbers : float64 (n,), callable or None
+        What `numeric` gives, or what makes it: NaN where missing or not a number; None for texts and lists.
+        Times are seconds since 1970.
 
     Examples
     --------
@@ -48,7 +49,12 @@ class Column:
 
     hashes: NDArray[np.uint64]
     codes: NDArray[np.int32] | None = None
-    numeric: NDArray[np.float64] | None = None
+    numbers: NDArray[np.float64] | Callable[[], NDArray[np.float64]] | None = None  # as given
+
+    @functools.cached_property
+    def numeric(self) -> NDArray[np.float64] | None:
+        """The numbers, made when they are first asked for: counting values needs none."""
+        return self.numbers() if callable(self.numbers) else self.numbers
 
     @property
     def rows(self) -> int:
@@ -63,12 +69,12 @@ class Column:
         """The same column with dense codes: one per distinct identity, in the order of first appearance."""
         if self.codes is None:
             codes, hashes = factorise(np.ascontiguousarray(self.hashes))
-            return Column(hashes, codes, self.numeric)
+            return Column(hashes, codes, self.numbers)
         same, distinct = factorise(
             np.ascontiguousarray(self.hashes)
         )  # "1" and "1.0" in a dictionary are one number
         codes, order = _in_order_of_appearance(self.codes, same, len(distinct))
-        return Column(distinct[order], codes, self.numeric)
+        return Column(distinct[order], codes, self.numbers)
 
 
 class Derivation(Protocol):
@@ -106,8 +112,6 @@ class Block:
     Attributes
     ----------
     rows : int
-    positions : int64 (rows,)
-        Row number of each row in its shard.
     """
 
     def __init__(
@@ -118,7 +122,7 @@ class Block:
         derivations: Mapping[str, Derivation] | None = None,
         kept: NDArray[np.bool_] | None = None,
     ) -> None:
-        self.positions = id[1] + (np.arange(batch.num_rows) if kept is None else np.flatnonzero(kept))
+        self._kept = kept
         self.id = id
         self.plan = plan
         self._batch = batch if kept is None else batch.filter(pa.array(kept))
@@ -127,6 +131,12 @@ class Block:
         self._encoded: dict[str, Column] = {}
         self._locks = {name: threading.Lock() for name in batch.schema.names}
         self._last = threading.local()
+
+    @functools.cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """Row number of each row in its shard, int64 (rows,)."""
+        within = np.arange(self.rows) if self._kept is None else np.flatnonzero(self._kept)
+        return self.id[1] + within
 
     @functools.cached_property
     def labels(self) -> dict[str, NDArray[np.int32]]:
@@ -177,7 +187,7 @@ class Block:
                 f"spec={{{name!r}: {{'kind': 'number', 'edges': [...]}}}} in plan()."
             )
         edges = np.asarray(edges, dtype=np.float64)
-        return Column(bin_identities(len(edges) + 1), bin_codes(column.numeric, edges), column.numeric)
+        return Column(bin_identities(len(edges) + 1), bin_codes(column.numeric, edges), column.numbers)
 
     def raw(self, name: str) -> pa.Array:
         """A column of the source as it was read."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,7 @@ __all__ = ["encode", "numbers"]
 
 def encode(
     array: pa.Array, kind: str, missing: Sequence[str] = ("", "{}")
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | Callable[[], np.ndarray] | None]:
     """`identities` and `numbers` of a column, a column of written numbers parsed once for both.
 
     Parameters
@@ -38,8 +38,8 @@ def encode(
     -------
     hashes : uint64 (n,) or (u,)
     codes : int32 (n,) or None
-    numbers : float64 (n,) or None
-        None for texts and lists.
+    numbers : float64 (n,), callable or None
+        None for texts and lists. Where nothing was parsed: what makes the numbers when they are wanted.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def encode(
     if kind not in PARSERS:
         return *identities(array, kind, missing), None
     if not (is_text(array.type) and len(array)):
-        return *identities(array, kind, missing), numbers(array, kind, missing)
+        return *identities(array, kind, missing), functools.partial(numbers, array, kind, missing)
     data, offsets, bitmap, first = text_buffers(plain(array, kind))
     classes, bits = PARSERS[kind](data, offsets, bitmap, first)
     hashes = np.empty(len(array), np.uint64)

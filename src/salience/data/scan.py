@@ -13,6 +13,7 @@ import json
 import signal
 import tempfile
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -183,6 +184,7 @@ def _run(
     saved.
     """
     derivations = _by_name(plan, derive)
+    costs: dict[object, float] = {}
     total, cursor, whole = sum(shard.rows for shard in shards), start, True
     ahead = _read_ahead(_batches(plan, source, shards, names, start))
     with closing(ahead), ThreadPoolExecutor(threads) as pool, _patience() as interrupted:
@@ -193,7 +195,7 @@ def _run(
                 kept = kept_rows(plan, shard.index, first, rows)
                 block = Block(batch, plan, (shard.index, first), derivations, kept)
                 whole = False
-                _update(states, block, pool, threads)
+                _update(states, block, pool, threads, costs)
                 cursor, whole = Cursor(position, first + rows, cursor.done + rows), True
                 if progress is not None:
                     progress(cursor.done, total)
@@ -250,25 +252,31 @@ def _read_ahead(items: Iterator[Any]) -> Generator[Any, None, None]:
             yield item
 
 
-def _update(states: Mapping[str, State], block: Block, pool: Executor, threads: int) -> None:
-    """Run the parts of all states, those of one column one after another in one thread."""
+def _update(
+    states: Mapping[str, State], block: Block, pool: Executor, threads: int, costs: dict[object, float]
+) -> None:
+    """Run the parts of all states, those of one column one after another in one thread.
+
+    What took longest in the block before (`costs`) comes first, so that no thread is left waiting for it.
+    """
     _ = block.labels  # an unseen label value is one error here, not one in each thread
     groups: dict[object, list[Callable[[], None]]] = {}
     for state in states.values():
         for part in state.parts(block):
-            column = getattr(part, "column", None)
-            groups.setdefault(part if column is None else column, []).append(part)
-    waiting = deque(groups.values())
+            groups.setdefault(getattr(part, "column", len(groups)), []).append(part)
+    waiting = deque(sorted(groups, key=lambda name: -costs.get(name, 0.0)))
 
     def work() -> None:
         try:
             while True:
                 try:
-                    group = waiting.popleft()
+                    name = waiting.popleft()
                 except IndexError:
                     return
-                for part in group:
+                begun = time.perf_counter()
+                for part in groups[name]:
                     part()
+                costs[name] = time.perf_counter() - begun
         except BaseException:
             waiting.clear()
             raise

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from salience.measures.contingency import Contingency
-from salience.measures.counttable import CONTENT, CountTable, columns_of
+from salience.measures.counttable import CONTENT, CountTable, checked_class_counts, columns_of
 
 __all__ = ["Contingency", "CountState", "CountTable", "Item"]
 
@@ -75,17 +75,20 @@ class CountState:
         """Yield one piece of the update per column: its views are counted together, as they share its
         encoding."""
         labels = block.labels[self.label]
+        of_labels = checked_class_counts(labels, self.n_classes)
         views: dict[str, list[str]] = {}
         for name, view in self.tables:
             views.setdefault(name, []).append(view)
         for name, wanted in views.items():
-            part = partial(self._count, block, labels, name, wanted)
+            part = partial(self._count, block, labels, of_labels, name, wanted)
             part.column = name  # type: ignore[attr-defined]  # the scan keeps pieces of one column together
             yield part
 
-    def _count(self, block: Any, labels: NDArray[np.int32], name: str, views: list[str]) -> None:
+    def _count(
+        self, block: Any, labels: NDArray[np.int32], of_labels: NDArray[np.int64], name: str, views: list[str]
+    ) -> None:
         for view in views:
-            self.tables[name, view].add(_VIEWS[view](block, name), labels)
+            self.tables[name, view].add(_VIEWS[view](block, name), labels, of_labels)
 
     def merge(self, other: CountState) -> None:
         """Add the counts of a state of the same items, label and plan."""

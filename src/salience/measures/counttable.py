@@ -33,7 +33,7 @@ from salience.measures.hashtable import (
     tally,
 )
 
-__all__ = ["CONTENT", "CountTable", "columns_of"]
+__all__ = ["CONTENT", "CountTable", "checked_class_counts", "columns_of"]
 
 _FIRST_SLOTS = 64
 _FILL = 0.7  # linear probing: 2.2 probes for a value that is there, 6 for a new one
@@ -110,7 +110,9 @@ class CountTable:
         """Bytes held by the table."""
         return self._counts.nbytes + self._keys.size * 8 + self._sieve.nbytes + self.heavy.nbytes
 
-    def add(self, column: Any, labels: NDArray[np.int32]) -> None:
+    def add(
+        self, column: Any, labels: NDArray[np.int32], label_counts: NDArray[np.int64] | None = None
+    ) -> None:
         """Count the rows of a block; rows with label -1 are skipped.
 
         Parameters
@@ -119,6 +121,8 @@ class CountTable:
             ``hashes`` uint64 of the local codes, with ``codes`` int32 ``(n,)``; or of the rows, with
             ``codes`` None.
         labels : ndarray of int32, shape (n,)
+        label_counts : ndarray of int64, shape (n_classes,), optional
+            `checked_class_counts` of the labels, where many columns share them.
 
         Raises
         ------
@@ -133,15 +137,10 @@ class CountTable:
             )
         if rows == 0:
             return
-        if int(labels.max()) >= self.n_classes or int(labels.min()) < -1:
-            raise ValueError(
-                f"labels run from {labels.min()} to {labels.max()}, but the table has the classes "
-                f"0..{self.n_classes - 1} "
-                "(and -1 for no label)"
-            )
+        of_labels = checked_class_counts(labels, self.n_classes) if label_counts is None else label_counts
         if codes is None:
             self._run(lambda start, table: add_hashes(hashes, labels, start, *table), rows)
-            self.label_counts += class_counts(labels, self.n_classes)
+            self.label_counts += of_labels
             return
         if int(codes.max()) >= len(hashes) or int(codes.min()) < 0:
             raise ValueError(
@@ -156,7 +155,7 @@ class CountTable:
         else:
             by_row = hashes[codes]
             self._run(lambda start, table: add_hashes(by_row, labels, start, *table), rows)
-        self.label_counts += class_counts(labels, self.n_classes)
+        self.label_counts += of_labels
 
     def merge(self, other: CountTable) -> None:
         """Add the counts of another table of the same column.
@@ -308,6 +307,22 @@ class CountTable:
             order = np.argsort(keys)
             slots, keys = slots[order], keys[order]
         return keys, self._counts[slots]
+
+
+def checked_class_counts(labels: NDArray[np.int32], n_classes: int) -> NDArray[np.int64]:
+    """Rows of each class, int64 (n_classes,); rows with label -1 are left out.
+
+    Raises
+    ------
+    ValueError
+        When a label is no class.
+    """
+    if len(labels) and (int(labels.max()) >= n_classes or int(labels.min()) < -1):
+        raise ValueError(
+            f"labels run from {labels.min()} to {labels.max()}, but the table has the classes 0..{n_classes - 1} "
+            "(and -1 for no label)"
+        )
+    return class_counts(labels, n_classes)
 
 
 def columns_of(table: pa.Table, n_classes: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
