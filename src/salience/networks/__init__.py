@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from salience.lazy import lazy_namespace
 
 __all__ = [
+    "KAN",  # Kolmogorov-Arnold networks
     "History",  # what a training run was like, epoch by epoch
+    "KANLayer",  # a layer of learned one-dimensional functions
     "SparseLayer",  # a layer that holds its connections only, and evolves them; no torch
     "SupervisedStep",  # one step of one optimizer on one loss
     "TensorBatches",  # shuffled batches of tensors in memory
@@ -18,6 +20,8 @@ __all__ = [
 __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
+        "KAN": "salience.networks.kan:KAN [torch]",
+        "KANLayer": "salience.networks.kanlayer:KANLayer [torch]",
         "History": "salience.networks.training:History [torch]",
         "SparseLayer": "salience.networks.sparse:SparseLayer",
         "SupervisedStep": "salience.networks.training:SupervisedStep [torch]",
@@ -29,6 +33,8 @@ __getattr__, __dir__ = lazy_namespace(
 
 if TYPE_CHECKING:
     from salience.networks.batches import TensorBatches as TensorBatches
+    from salience.networks.kan import KAN as KAN
+    from salience.networks.kanlayer import KANLayer as KANLayer
     from salience.networks.sparse import SparseLayer as SparseLayer
     from salience.networks.training import History as History
     from salience.networks.training import SupervisedStep as SupervisedStep
