@@ -352,6 +352,12 @@ def test_methods_lists_what_there_is(call) -> None:
     assert "cramers-v" in call("methods", "--heuristics").stdout
 
 
+def test_the_version_is_said(call) -> None:
+    result = call("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("salience 0.")
+
+
 @pytest.mark.parametrize("command", [["--help"], ["methods"], ["--version"]])
 def test_light_commands_load_nothing_heavy(command: list[str]) -> None:
     code = f"import sys; from salience.cli.app import app; app({command!r}, standalone_mode=False); "

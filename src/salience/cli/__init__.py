@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+
 __all__ = ["main"]
 
 
@@ -9,4 +13,12 @@ def main() -> None:
     """Run the command line with ``sys.argv``; the entry point of the package."""
     from salience.cli.app import app
 
-    app(prog_name="salience")
+    try:
+        app(prog_name="salience")
+    except SystemExit as done:
+        # Whatever a command leaves behind is written and synced by now. Freeing millions of objects one by one
+        # before the process ends would take as long as ranking a small file.
+        with contextlib.suppress(BrokenPipeError):  # `salience ... | head` has read enough
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(done.code if isinstance(done.code, int) else int(done.code is not None))

@@ -43,13 +43,19 @@ app.command(rich_help_panel=DATA)(data.generate)
 app.command(rich_help_panel=DATA)(selftest.selftest)
 
 
-@app.callback()
-def common(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-) -> None:
-    """Which features matter, and does the ranking hold up?"""
-    if version:
+def _say_version(wanted: bool) -> None:
+    if wanted:
         from salience import __version__
 
         typer.echo(f"salience {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_say_version),
+    ] = False,
+) -> None:
+    """Which features matter, and does the ranking hold up?"""

@@ -71,10 +71,15 @@ class CountState:
         """The column views, in the order given."""
         return tuple(self.tables)
 
+    def labels_of(self, block: Any) -> NDArray[np.int32]:
+        """Class of each row, int32 (n,); rows of label -1 are not counted."""
+        labels: NDArray[np.int32] = block.labels[self.label]
+        return labels
+
     def parts(self, block: Any) -> Iterable[Callable[[], None]]:
         """Yield one piece of the update per column: its views are counted together, as they share its
         encoding."""
-        labels = block.labels[self.label]
+        labels = self.labels_of(block)
         of_labels = checked_class_counts(labels, self.n_classes)
         views: dict[str, list[str]] = {}
         for name, view in self.tables:

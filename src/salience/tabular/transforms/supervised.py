@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from salience.data.hashing import MISSING
 from salience.data.plan import Plan, plan
@@ -129,15 +129,11 @@ class _Half(CountState):
         super().__init__(items, label, plan)
         self.which = which
 
-    def parts(self, block: Any) -> Iterable[Callable[[], None]]:
-        """One piece per column."""
-        mine = np.random.default_rng(block.id).random(block.rows) < 0.5
-        mine = mine if self.which == 0 else ~mine
-        labels = np.where(mine, block.labels[self.label], -1).astype(
-            np.int32
-        )  # rows of label -1 are passed over
-        for name, view in self.tables:
-            yield partial(self._count, block, labels, name, [view])
+    def labels_of(self, block: Any) -> NDArray[np.int32]:
+        """Class of each row of this half; rows of label -1 are passed over."""
+        first = np.random.default_rng(block.id).random(block.rows) < 0.5
+        mine = first if self.which == 0 else ~first
+        return np.where(mine, super().labels_of(block), np.int32(-1))
 
     def empty(self) -> Self:
         """A state of the same configuration without counts."""
