@@ -8,6 +8,7 @@ from salience.lazy import lazy_namespace
 
 __all__ = [
     "CardinalityAwareSelector",  # keep the columns above the noise level of their cardinality
+    "MIScreener",  # keep the columns with most information about an outcome
     "StreamRanker",  # rank columns, combinations and transformations in one pass over any amount of data
     "audit",  # what is odd about each column
     "compare",  # which columns have drifted between two sources
@@ -26,6 +27,7 @@ __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
         "CardinalityAwareSelector": "salience.tabular.selector:CardinalityAwareSelector",
+        "MIScreener": "salience.tabular.screening:MIScreener",
         "StreamRanker": "salience.tabular.ranking:StreamRanker",
         "audit": "salience.tabular.auditing:audit",
         "compare": "salience.tabular.drift:compare",
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from salience.tabular.ranking import rank as rank
     from salience.tabular.rare import rare_values as rare_values
     from salience.tabular.redundancy import rank_3mr as rank_3mr
+    from salience.tabular.screening import MIScreener as MIScreener
     from salience.tabular.selector import CardinalityAwareSelector as CardinalityAwareSelector
     from salience.tabular.similarity import pairwise_redundancy as pairwise_redundancy
     from salience.tabular.surrogates import surrogate_scores as surrogate_scores
