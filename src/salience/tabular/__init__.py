@@ -8,11 +8,16 @@ from salience.lazy import lazy_namespace
 
 __all__ = [
     "CardinalityAwareSelector",  # keep the columns above the noise level of their cardinality
+    "DhondtExplainer",  # single predictions as parliaments of columns
+    "DhondtExplanation",  # values that add up, and the seats behind them
+    "Parliament",  # any importances as seats
     "MIScreener",  # keep the columns with most information about an outcome
+    "KANSelector",  # keep the columns that a spline network learns most from
     "StreamRanker",  # rank columns, combinations and transformations in one pass over any amount of data
     "audit",  # what is odd about each column
     "compare",  # which columns have drifted between two sources
     "evolve",  # grow a model feature by feature
+    "importance_from_kan",  # the scores of columns from a spline network that is trained already
     "outrank_batches",  # the numbers of the package outrank, batch by batch
     "pairwise_redundancy",  # which columns say the same
     "profile",  # what is in each column: values, sizes, numbers
@@ -27,11 +32,16 @@ __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
         "CardinalityAwareSelector": "salience.tabular.selector:CardinalityAwareSelector",
+        "DhondtExplainer": "salience.tabular.dhondt:DhondtExplainer",
+        "DhondtExplanation": "salience.tabular.explanation:DhondtExplanation",
+        "Parliament": "salience.tabular.parliament:Parliament",
         "MIScreener": "salience.tabular.screening:MIScreener",
+        "KANSelector": "salience.tabular.kan:KANSelector [torch]",
         "StreamRanker": "salience.tabular.ranking:StreamRanker",
         "audit": "salience.tabular.auditing:audit",
         "compare": "salience.tabular.drift:compare",
         "evolve": "salience.tabular.evolution:evolve",
+        "importance_from_kan": "salience.tabular.kanimportance:importance_from_kan [torch]",
         "outrank_batches": "salience.tabular.outrank:outrank_batches",
         "pairwise_redundancy": "salience.tabular.similarity:pairwise_redundancy",
         "profile": "salience.tabular.profiling:profile",
@@ -45,9 +55,14 @@ __getattr__, __dir__ = lazy_namespace(
 
 if TYPE_CHECKING:
     from salience.tabular.auditing import audit as audit
+    from salience.tabular.dhondt import DhondtExplainer as DhondtExplainer
+    from salience.tabular.explanation import DhondtExplanation as DhondtExplanation
+    from salience.tabular.parliament import Parliament as Parliament
     from salience.tabular.drift import compare as compare
     from salience.tabular.evolution import evolve as evolve
     from salience.tabular.interactions import rank_combinations as rank_combinations
+    from salience.tabular.kan import KANSelector as KANSelector
+    from salience.tabular.kanimportance import importance_from_kan as importance_from_kan
     from salience.tabular.outrank import outrank_batches as outrank_batches
     from salience.tabular.profiling import profile as profile
     from salience.tabular.ranking import StreamRanker as StreamRanker
