@@ -162,7 +162,9 @@ def _by_multiplier(votes: Floats, seats: Seats, offset: float, keys: Floats) -> 
     open_to = np.where((votes > 0) & (wanted > 0), high - low, 0.0).astype(np.int64)
     party = np.repeat(np.arange(n * m), open_to.ravel())
     first = np.cumsum(open_to.ravel()) - open_to.ravel()
-    place = np.arange(len(party)) - first[party] + low.ravel()[party] + 1  # which seat of the party this one is
+    place = (
+        np.arange(len(party)) - first[party] + low.ravel()[party] + 1
+    )  # which seat of the party this one is
     quotient = votes.ravel()[party] / (place - offset)
     house = party // m
     best = np.lexsort((party, keys.ravel()[party], -quotient, house))

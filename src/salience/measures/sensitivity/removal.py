@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
-import narwhals as nw
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from salience.measures.sensitivity.rows import column_names, conformed, distance_parts, mixed, stacked, table_of, taken
+from salience.measures.sensitivity.rows import (
+    column_names,
+    conformed,
+    distance_parts,
+    mixed,
+    native,
+    stacked,
+    table_of,
+    taken,
+)
 
 __all__ = ["REPLACEMENTS", "removal_effects", "removed_means"]
 
@@ -77,8 +85,8 @@ def removed_means(
         Positions of the columns removed together.
     where : array-like of bool, shape (n, sets), optional
         Which combinations are wanted; the others are NaN.
-    replacement : {"joint", "nearest"} or callable, default="joint"
-        "joint": every background row in turn. "nearest": for each row and set the `neighbors` rows of `pool` that
+    replacement : {"joint", "conditional_knn"} or callable, default="joint"
+        "joint": every background row in turn. "conditional_knn": for each row and set the `neighbors` rows of `pool` that
         are nearest in the columns that stay (squared differences in units of the standard deviation; 1 for a
         mismatch of other values). A callable: ``sampler(row, names, background, m)`` returns a table of m rows with
         the columns of the background.
@@ -109,7 +117,9 @@ def removed_means(
     wanted = _checked_sets(sets, own.shape[1])
     if neighbors < 1:
         raise ValueError(f"neighbors must be at least 1, got {neighbors}")
-    mask = np.ones((own.shape[0], len(wanted)), dtype=bool) if where is None else np.asarray(where, dtype=bool)
+    mask = (
+        np.ones((own.shape[0], len(wanted)), dtype=bool) if where is None else np.asarray(where, dtype=bool)
+    )
     if mask.shape != (own.shape[0], len(wanted)):
         raise ValueError(f"where must have the shape {(own.shape[0], len(wanted))}, got {mask.shape}")
     kind = "sampler" if callable(replacement) else replacement
@@ -144,7 +154,8 @@ def _measured(
         for s, rows, weights in batch:
             stop = start + len(rows) * len(weights)
             part = said[start:stop].reshape(len(rows), len(weights), *said.shape[1:])
-            means[rows, s] = np.einsum("km...,m->k...", part, weights)
+            first = part[:, :1]  # from which all are measured, so that equal scores have exactly their mean
+            means[rows, s] = first[:, 0] + np.einsum("km...,m->k...", part - first, weights)
             start = stop
         done += sum(len(rows) for _, rows, _ in batch)
         batch.clear()
@@ -200,7 +211,9 @@ class _Joint:
         if self._known is None or self._known[0] != columns:
             code = self.codes[columns[0]]
             for j in columns[1:]:
-                code = np.unique(code * np.int64(self.background.shape[0]) + self.codes[j], return_inverse=True)[1]
+                code = np.unique(
+                    code * np.int64(self.background.shape[0]) + self.codes[j], return_inverse=True
+                )[1]
             _, first, times = np.unique(code, return_index=True, return_counts=True)
             self._known = (columns, first.astype(np.int64), times / len(code))
         return self._known[1:]
@@ -248,9 +261,9 @@ class _Sampled:
         drawn = []
         for row in rows:
             given = self.sampler(
-                _native(taken(self.X, np.array([row]))),
+                native(taken(self.X, np.array([row]))),
                 tuple(names[j] for j in columns),
-                _native(self.background),
+                native(self.background),
                 m,
             )
             table = conformed(table_of(given, "what the sampler returned"), self.background)[0]
@@ -262,7 +275,7 @@ class _Sampled:
 
 REPLACEMENTS: Mapping[str, Callable[[Any, Any, Any, int, Any], Source]] = {
     "joint": _Joint,
-    "nearest": _Nearest,
+    "conditional_knn": _Nearest,
     "sampler": _Sampled,
 }
 
@@ -275,13 +288,9 @@ def _codes(table: Any, j: int) -> Index:
         return np.unique([repr(value) for value in values], return_inverse=True)[1].astype(np.int64)
 
 
-def _native(table: Any) -> Any:
-    return table if isinstance(table, np.ndarray) else nw.to_native(table)
-
-
 def _said(score: Score, table: Any) -> Floats:
     """The scores of the rows of a table, checked."""
-    said = np.asarray(score(_native(table)), dtype=np.float64)
+    said = np.asarray(score(native(table)), dtype=np.float64)
     if said.ndim not in (1, 2) or len(said) != table.shape[0]:
         raise ValueError(
             f"the score of {table.shape[0]} rows must have the shape ({table.shape[0]},) or ({table.shape[0]}, outputs), "

@@ -9,7 +9,7 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["column_names", "conformed", "distance_parts", "mixed", "stacked", "table_of", "taken"]
+__all__ = ["column_names", "conformed", "distance_parts", "mixed", "native", "stacked", "table_of", "taken"]
 
 Index = NDArray[np.int64]
 
@@ -63,7 +63,9 @@ def conformed(X: Any, background: Any) -> tuple[Any, Any]:
         One is a frame and the other is not; missing columns; types that do not go together.
     """
     if isinstance(X, np.ndarray) != isinstance(background, np.ndarray):
-        raise TypeError("X and the background must both be arrays or both be frames: columns are matched by name")
+        raise TypeError(
+            "X and the background must both be arrays or both be frames: columns are matched by name"
+        )
     if isinstance(X, np.ndarray):
         if X.shape[1] != background.shape[1]:
             raise ValueError(f"X has {X.shape[1]} columns, the background {background.shape[1]}")
@@ -99,6 +101,11 @@ def _as(ours: Any, theirs: Any) -> Any:
             "give both the same categories"
         )
     return cast
+
+
+def native(table: Any) -> Any:
+    """The table as it was given, for a model."""
+    return table if isinstance(table, np.ndarray) else nw.to_native(table)
 
 
 def taken(table: Any, rows: Index) -> Any:
