@@ -219,7 +219,7 @@ def test_scores_are_refused_on_the_data_that_made_them(table, good_method):
         ({"splits": 1}, "splits=1"),
         ({"thresholds": {"luck": 1.0}}, "no threshold for luck"),
         ({"fractions": (0.5, 1.0)}, "between 0 and 1"),
-        ({"estimator": "oracle"}, "logistic, forest, lightgbm"),
+        ({"estimator": "oracle"}, "logistic, ridge, forest, lightgbm"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message, table, good_method):

@@ -38,7 +38,7 @@ Top = Annotated[int, out(min=1, help="Rows of the table that is shown.")]
 Json = Annotated[bool, out("--json", help="JSON on stdout instead of a table.")]
 Report = Annotated[bool, out("--report/--no-report", help="Write report.html.")]
 Strict = Annotated[bool, out("--strict", help="Exit with 1 unless the verdict is 'holds'.")]
-Estimator = Annotated[str, measure(help="Model that judges: logistic, forest, lightgbm.")]
+Estimator = Annotated[str, measure(help="Model that judges: logistic, ridge, forest, lightgbm.")]
 
 
 def load_options(ctx: typer.Context, file: Path | None) -> Path | None:

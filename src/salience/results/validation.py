@@ -13,7 +13,7 @@ __all__ = ["BETTER", "FLAGS", "ITEMS", "REALS", "RESERVED", "checked_frame", "ch
 # Kinds of items. A new kind is one word here.
 ITEMS = (
     *("column", "pair", "value", "row", "sentence", "concept", "neuron", "head", "weight", "token", "stage"),
-    *("source", "index", "field", "layer", "patch", "group"),
+    *("source", "index", "field", "layer", "patch", "group", "selector"),
 )
 BETTER = ("high", "low", "abs")
 FLAGS = ("constant", "dead", "untrained", "too_few", "leak", "unscored")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from salience.lazy import lazy_namespace
 
 __all__ = [
+    "BASELINES",  # selectors that everybody knows, by name
     "Bench",  # what is it worth when only these items remain
     "Check",  # one question, its number, its interval, its threshold and its verdict
     "Sample",  # rows with a target
@@ -18,6 +19,7 @@ __all__ = [
     "controls",  # are planted columns put where they belong
     "covariates_of",  # cardinality, frequency, missing values, position of columns
     "curve",  # does deleting (inserting) the top hurt (help) more than by chance
+    "evaluate_selectors",  # how well models predict from what each selector keeps
     "fidelity",  # do attributions predict what happens when parts are taken away
     "fingerprint",  # what data a ranking was made from
     "hold_columns",  # bench: columns of a table, one model held
@@ -37,6 +39,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
+        "BASELINES": "salience.verify.baselines:BASELINES",
         "Bench": "salience.verify.bench:Bench",
         "Check": "salience.verify.check:Check",
         "Sample": "salience.verify.sample:Sample",
@@ -48,6 +51,7 @@ __getattr__, __dir__ = lazy_namespace(
         "controls": "salience.verify.checks.planted:controls",
         "covariates_of": "salience.verify.checks.relations:covariates_of",
         "curve": "salience.verify.checks.performance:curve",
+        "evaluate_selectors": "salience.verify.selectors:evaluate_selectors",
         "fidelity": "salience.verify.checks.faithfulness:fidelity",
         "fingerprint": "salience.verify.fingerprints:fingerprint",
         "hold_columns": "salience.verify.bench:hold_columns",
@@ -66,6 +70,7 @@ __getattr__, __dir__ = lazy_namespace(
 )
 
 if TYPE_CHECKING:
+    from salience.verify.baselines import BASELINES as BASELINES
     from salience.verify.bench import Bench as Bench
     from salience.verify.bench import SubsetBench as SubsetBench
     from salience.verify.bench import columns as columns
@@ -89,5 +94,6 @@ if TYPE_CHECKING:
     from salience.verify.fingerprints import fingerprint as fingerprint
     from salience.verify.nested import verify as verify
     from salience.verify.sample import Sample as Sample
+    from salience.verify.selectors import evaluate_selectors as evaluate_selectors
     from salience.verify.verdict import Verdict as Verdict
     from salience.verify.verdict import report as report

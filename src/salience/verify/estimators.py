@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.base import BaseEstimator, clone
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from salience.verify.encoding import DenseColumns, SparseColumns
@@ -18,6 +18,7 @@ def named_estimator(estimator: str | BaseEstimator, task: str = "classes", seed:
 
     ====================  =========================================================================
     "logistic"            logistic regression on standardised numbers and one-hot or hashed values
+    "ridge"               ridge regression on the same, for numbers
     "forest"              100 trees on numbers and out-of-fold target codes
     "lightgbm"            60 rounds of boosting on the same (needs ``salience[trees]``)
     ====================  =========================================================================
@@ -57,9 +58,15 @@ def _logistic(task: str, seed: int) -> Pipeline:
     if task == "numbers":
         raise ValueError(
             "logistic regression predicts classes and the target is a number: "
-            "use 'forest' or 'lightgbm', an estimator of your own, or task='classes'"
+            "use 'ridge', 'forest' or 'lightgbm', an estimator of your own, or task='classes'"
         )
     return make_pipeline(SparseColumns(), LogisticRegression(max_iter=300, random_state=seed))
+
+
+def _ridge(task: str, seed: int) -> Pipeline:
+    if task == "classes":
+        raise ValueError("ridge regression predicts numbers and the target has classes: use 'logistic'")
+    return make_pipeline(SparseColumns(), Ridge())
 
 
 def _forest(task: str, seed: int) -> Pipeline:
@@ -84,6 +91,7 @@ def _lightgbm(task: str, seed: int) -> Pipeline:
 
 ESTIMATORS: dict[str, Callable[[str, int], Pipeline]] = {
     "logistic": _logistic,
+    "ridge": _ridge,
     "forest": _forest,
     "lightgbm": _lightgbm,
 }

@@ -201,7 +201,7 @@ def verify_method(
     limits = _limits(thresholds)
     sample = Sample.of(data, task=task)
     told = _counting(progress, splits + 3 + bool(planted) + bool(under))
-    folds = _folds(sample, splits, seed)
+    folds = folds_of(sample, splits, seed)
     sizes = sizes_of(fractions, len(sample.items))
     runs = [
         told(_judge_split, method, sample, fold, estimator, sizes, random, seed + number, seed, n_jobs)
@@ -332,7 +332,14 @@ def _limits(thresholds: Mapping[str, float] | None) -> dict[str, float]:
     return THRESHOLDS | dict(thresholds or {})
 
 
-def _folds(sample: Sample, splits: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def folds_of(sample: Sample, splits: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Rows to fit on and rows held out, `splits` times, shuffled; classes in equal shares where each has enough rows.
+
+    Raises
+    ------
+    ValueError
+        If there are too few rows, or one class.
+    """
     if splits < 2 or len(sample) < 2 * splits:
         raise ValueError(
             f"at least 2 splits with 2 rows each are needed; got splits={splits} and {len(sample)} rows"

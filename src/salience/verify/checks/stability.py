@@ -99,6 +99,26 @@ def nogueira(top: NDArray[np.bool_]) -> tuple[float, float]:
     return float(value), float(2 / repeats * np.sqrt(((single - single.mean()) ** 2).sum()))
 
 
+def mean_jaccard(top: NDArray[np.bool_]) -> float:
+    """Mean over pairs of repeats of common over all selected items, bool of shape (repeats, items); NaN for one repeat.
+
+    Unlike `nogueira` it grows with the size of the selection by chance alone: hold it against a random selection.
+
+    Examples
+    --------
+    >>> mean_jaccard(np.array([[1, 1, 0], [1, 0, 1]], dtype=bool))
+    0.3333333333333333
+    """
+    members = np.asarray(top, dtype=np.int64)
+    a, b = np.triu_indices(len(members), 1)
+    if not len(a):
+        return float("nan")
+    common = (members @ members.T)[a, b]
+    size = members.sum(axis=1)
+    union = size[a] + size[b] - common
+    return float(np.where(union > 0, common / np.maximum(union, 1), 1.0).mean())
+
+
 def repeat(
     fit: Any,
     data: Any,
