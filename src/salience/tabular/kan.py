@@ -58,7 +58,8 @@ class KANSelector(SelectorMixin, BaseEstimator):
 
     Parameters
     ----------
-    score : {"l1", "l2", "si", "ko", "attr"}, default="l1"
+    importance : {"l1", "l2", "si", "ko", "attr"}, default="l1"
+        Not called ``score``: scikit-learn takes an attribute of that name for a method.
     kind : str, optional
         ``"contrib"`` (default), ``"coef"`` or ``"contrib_centred"`` for l1 and l2; ``"abs"`` (default) or
         ``"jacobian"`` for si. The paper's text says coefficients for l1 and l2, its code takes contributions.
@@ -136,7 +137,7 @@ class KANSelector(SelectorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "score": [StrOptions(set(SCORES))],
+        "importance": [StrOptions(set(SCORES))],
         "kind": [str, None],
         "keep": [
             Interval(Integral, 1, None, closed="left"),
@@ -158,7 +159,7 @@ class KANSelector(SelectorMixin, BaseEstimator):
 
     def __init__(
         self,
-        score: str = "l1",
+        importance: str = "l1",
         *,
         kind: str | None = None,
         keep: float | int = 0.4,
@@ -175,7 +176,7 @@ class KANSelector(SelectorMixin, BaseEstimator):
         progress: Callable[[int, int], object] | None = None,
         random_state: Any = 0,
     ) -> None:
-        self.score = score
+        self.importance = importance
         self.kind = kind
         self.keep = keep
         self.grid = grid
@@ -207,7 +208,7 @@ class KANSelector(SelectorMixin, BaseEstimator):
         """
         started = time.perf_counter()
         self._validate_params()
-        kind = kind_of(self.score, self.kind)
+        kind = kind_of(self.importance, self.kind)
         values, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, ensure_min_samples=2)
         width = values.shape[1]
         if isinstance(self.keep, Integral) and self.keep > width:
@@ -228,7 +229,7 @@ class KANSelector(SelectorMixin, BaseEstimator):
         self.heldout_loss_ = np.array([fold.loss for fold in folds])
         self.null_loss_ = np.array([fold.null for fold in folds])
         self.slopes_ = np.array([fold.slopes for fold in folds])
-        self.fold_scores_ = np.array([shares(fold.raw[self.score, kind]) for fold in folds])
+        self.fold_scores_ = np.array([shares(fold.raw[self.importance, kind]) for fold in folds])
         self.n_kept_ = self.keep if isinstance(self.keep, Integral) else ceil(round(self.keep * width, 9))
         notes = tuple(self._notes(folds))
         for note in notes:
@@ -237,9 +238,9 @@ class KANSelector(SelectorMixin, BaseEstimator):
             method="kan",
             params=self.get_params(deep=False) | {"kind": kind},
             seed=int(self.random_state) if isinstance(self.random_state, Integral) else None,
-            data=(fingerprint(X),),
+            data=(fingerprint(X if hasattr(X, "columns") else values),),
             rows=len(values),
-            unit="loss" if self.score == "ko" and not self._learned() else "share",
+            unit="loss" if self.importance == "ko" and not self._learned() else "share",
             additive=True,
             replicate_of="fold",
             warnings=notes,
@@ -280,8 +281,8 @@ class KANSelector(SelectorMixin, BaseEstimator):
 
     def _scored(self, kind: str) -> list[tuple[str, str]]:
         """The score, its other kinds, and what L1 and L2 are compared by."""
-        kinds = [(self.score, kind), *((self.score, other) for other in SCORES[self.score])]
-        return list(dict.fromkeys([*kinds, *COMPARED] if self.score in ("l1", "l2") else kinds))
+        kinds = [(self.importance, kind), *((self.importance, other) for other in SCORES[self.importance])]
+        return list(dict.fromkeys([*kinds, *COMPARED] if self.importance in ("l1", "l2") else kinds))
 
     def _telling(self, fold: int, folds: int) -> Callable[[int], object] | None:
         tell = self.progress
@@ -304,7 +305,7 @@ class KANSelector(SelectorMixin, BaseEstimator):
                 f"the network learned nothing: its held-out loss is {self.heldout_loss_.mean():.3g}, that of knowing "
                 f"nothing {self.null_loss_.mean():.3g}. The scores are noise"
             )
-        elif self.score in ("l1", "l2") and self.n_features_in_ > 3:
+        elif self.importance in ("l1", "l2") and self.n_features_in_ > 3:
             l1, l2 = (np.mean([shares(fold.raw[key]) for fold in folds], axis=0) for key in COMPARED)
             agree = spearmanr(l1, l2).statistic
             if agree < AGREE:
@@ -317,11 +318,11 @@ class KANSelector(SelectorMixin, BaseEstimator):
                 )
 
     def _scores_of(self, folds: Sequence[Fold], kind: str, constant: NDArray[np.bool_], meta: Meta) -> Scores:
-        raw = np.array([fold.raw[self.score, kind] for fold in folds])
+        raw = np.array([fold.raw[self.importance, kind] for fold in folds])
         values = self.fold_scores_ if meta.unit == "share" else raw
         others = {
-            other: np.mean([shares(fold.raw[self.score, other]) for fold in folds], axis=0)
-            for other in SCORES[self.score]
+            other: np.mean([shares(fold.raw[self.importance, other]) for fold in folds], axis=0)
+            for other in SCORES[self.importance]
             if other != kind
         }
         flag = None if self._learned() else "untrained"

@@ -100,7 +100,7 @@ def trained_fold(
     """
     y = target.split(train, held)
     centre, spread = X[train].mean(0), X[train].std(0)
-    spread[spread <= 10 * np.finfo(np.float64).eps * np.abs(centre)] = 0.0
+    spread[spread <= len(train) * np.finfo(np.float64).eps * np.abs(centre)] = 0.0  # rounding is no spread
     ours, theirs = (standardised(X[rows], centre, spread) for rows in (train, held))
     reach = ours.abs().amax(0).double().numpy()
     generator = torch.Generator().manual_seed(seed)

@@ -28,7 +28,7 @@ def importance_from_kan(
     y: Any,
     loss: str | Callable[[Tensor, Tensor], Tensor] = "mse",
     *,
-    score: str = "l1",
+    importance: str = "l1",
     kind: str | None = None,
     items: str = "columns",
     names: Sequence[str] | None = None,
@@ -46,7 +46,7 @@ def importance_from_kan(
         What `loss` compares with: numbers, or for "cross_entropy" classes from 0 up. Only ``ko`` looks at it.
     loss : {"mse", "cross_entropy"} or callable
         ``loss(outputs, target)``, a scalar tensor, the mean over the rows.
-    score, kind
+    importance, kind
         As in :class:`KANSelector`.
     items : {"columns", "edges", "nodes"}
         Columns; edges of the first layer, from a column to a node (l1, l2, attr), not normalised; or the nodes of
@@ -72,10 +72,10 @@ def importance_from_kan(
     >>> with torch.no_grad():  # y = 2 silu(x0)
     ...     net.first.coef[:], net.first.base[:] = 0.0, torch.tensor([[2.0, 0.0]])
     >>> X = np.random.default_rng(0).normal(size=(50, 2))
-    >>> importance_from_kan(net, X, net(torch.tensor(X).float()).detach(), score="ko").values
+    >>> importance_from_kan(net, X, net(torch.tensor(X).float()).detach(), importance="ko").values
     array([1., 0.])
     """
-    kind = kind_of(score, kind)
+    kind = kind_of(importance, kind)
     if items not in ITEMS:
         raise ValueError(f"items={items!r} is unknown; there are {', '.join(ITEMS)}")
     if isinstance(loss, str) and loss not in LOSSES:
@@ -93,8 +93,13 @@ def importance_from_kan(
     x = torch.from_numpy(values).to(model.first.base)
     against = _comparable(y, model.first.base, loss)
     function = LOSSES[loss] if isinstance(loss, str) else loss
-    meta = Meta(method="kan", params={"score": score, "kind": kind}, data=(fingerprint(X),), rows=len(values))
-    return ITEMS[items](model, x, lambda outputs: function(outputs, against), score, kind, names, meta)
+    meta = Meta(
+        method="kan",
+        params={"importance": importance, "kind": kind},
+        data=(fingerprint(X),),
+        rows=len(values),
+    )
+    return ITEMS[items](model, x, lambda outputs: function(outputs, against), importance, kind, names, meta)
 
 
 def _columns(
@@ -108,7 +113,7 @@ def _edges(
     model: KAN, x: Tensor, loss_of: LossOf, score: str, kind: str, names: list[str], meta: Meta
 ) -> Scores:
     if (score, kind) not in EDGES:
-        raise ValueError(f"score={score!r} says nothing of single edges; use l1, l2 or attr")
+        raise ValueError(f"importance={score!r} says nothing of single edges; use l1, l2 or attr")
     with torch.no_grad():
         values = EDGES[score, kind](model, x, loss_of)
     values = np.sqrt(values) if score == "l2" else values
@@ -120,7 +125,7 @@ def _nodes(
     model: KAN, x: Tensor, loss_of: LossOf, score: str, kind: str, names: list[str], meta: Meta
 ) -> Scores:
     if score != "attr":
-        raise ValueError(f"score={score!r} says nothing of nodes; use attr")
+        raise ValueError(f"importance={score!r} says nothing of nodes; use attr")
     floors = model.attribute(x).nodes
     places = [(floor, node) for floor, nodes in enumerate(floors) for node in range(len(nodes))]
     return Scores.from_values(

@@ -141,10 +141,12 @@ def kind_of(score: str, kind: str | None) -> str:
     'abs'
     """
     if score not in SCORES:
-        raise ValueError(f"score={score!r} is unknown; the scores are {', '.join(SCORES)}")
+        raise ValueError(f"importance={score!r} is unknown; there are {', '.join(SCORES)}")
     kinds = list(SCORES[score])
     if kind is not None and kind not in kinds:
-        raise ValueError(f"kind={kind!r} is no kind of score={score!r}; its kinds are {', '.join(kinds)}")
+        raise ValueError(
+            f"kind={kind!r} is no kind of importance={score!r}; its kinds are {', '.join(kinds)}"
+        )
     return kinds[0] if kind is None else kind
 
 

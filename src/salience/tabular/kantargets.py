@@ -103,7 +103,7 @@ class Classification:
             rare = np.minimum(ours, theirs)
             if rare.min() < 2:
                 raise ValueError(
-                    f"class {classes[rare.argmin()]!r} has {rare.min()} row(s) on one side of a fold, 2 are needed: "
+                    f"class {classes.tolist()[rare.argmin()]!r} has {rare.min()} row(s) on one side of a fold, 2 are needed: "
                     f"it has {(ours + theirs)[rare.argmin()]} in all. Use fewer folds, merge rare classes, or "
                     'say task="numbers" when the target is a number'
                 )
