@@ -10,6 +10,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 # example -> what its output has to hold
 FINDS = {
+    "dhondt": "agreement: Consistency",
     "drift": "drifted: hours-per-week, age",
     "needle_pair": "found: f3 and f7",
     "order_3mr": "by 3MR:",

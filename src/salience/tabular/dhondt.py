@@ -102,7 +102,7 @@ class DhondtExplainer:
     >>> explainer = DhondtExplainer(lambda X: X @ [2.0, -1.0, 0.0], background)
     >>> explanation = explainer.explain([1.5, 1.5, 1.5])
     >>> dict(explanation.seats.select("party", "seats").iter_rows())
-    {'x0': 66, 'x1': -34, 'x2': 0}
+    {'x0': 65, 'x1': -35, 'x2': 0}
     """
 
     def __init__(

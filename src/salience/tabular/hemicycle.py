@@ -77,7 +77,7 @@ def seat_places(seats: int) -> tuple[Floats, Floats, float]:
     near = [np.pi * r / (k - 1) for r, k in zip(radii, in_row, strict=True) if k > 1]
     apart = min([*near, (1 - INNER) / max(rows - 1, 1)])
     x, y = radius * np.cos(angle), radius * np.sin(angle)
-    return x[order], y[order], 0.84 * min(apart, 0.3)
+    return x[order], y[order], 0.84 * min(apart, 0.22)
 
 
 def _spread(k: int) -> Floats:
@@ -111,10 +111,10 @@ def _seated(parties: Sequence[Party], x: Floats, y: Floats) -> list[_Seated]:
 
 
 def _shaded(parties: list[Party]) -> list[tuple[Party, str]]:
-    return [
-        (party, _between(*SHADES[party.side], (i / max(len(parties) - 1, 1)) ** 0.7))
-        for i, party in enumerate(parties)
-    ]
+    """Dark to light, every other one a little lighter, so that neighbours are told apart."""
+    steps = max(len(parties) - 1, 1)
+    shade = [min(0.88 * (i / steps) ** 0.6 + 0.12 * (i % 2), 1.0) for i in range(len(parties))]
+    return [(party, _between(*SHADES[party.side], t)) for party, t in zip(parties, shade, strict=True)]
 
 
 def _between(dark: str, light: str, t: float) -> str:
@@ -122,13 +122,14 @@ def _between(dark: str, light: str, t: float) -> str:
     return "#" + "".join(f"{int(v):02x}" for v in np.round(a + t * (b - a)))
 
 
-def _named(seated: Sequence[_Seated]) -> list[tuple[_Seated, float, float, str]]:
+def _named(seated: Sequence[_Seated], size: float) -> list[tuple[_Seated, float, float, str]]:
     """Names around the half circle, the largest first, those that find room: party, x, y, text."""
     taken: list[tuple[float, float, float, float]] = []
     found = []
     for one in sorted(seated, key=lambda one: -one.party.seats)[:NAMED]:
         text = f"{label_of(one.party.name)} {one.party.seats}"
-        x, y = 1.07 * np.cos(one.angle), 1.07 * np.sin(one.angle)
+        beside = 1.04 + size / 2
+        x, y = beside * np.cos(one.angle), beside * np.sin(one.angle)
         width = LETTER * len(text)
         left = x - (width if x < -0.12 else 0.0 if x > 0.12 else width / 2)
         box = (left, y - LINE / 2, left + width, y + LINE / 2)
@@ -145,7 +146,7 @@ def _anchor(x: float) -> str:
 def _rest(seated: Sequence[_Seated], named: Sequence[Any]) -> str:
     left = len(seated) - len(named)
     seats = sum(one.party.seats for one in seated) - sum(one.party.seats for one, *_ in named)
-    return f"{left} smaller with {seats} seats" if left else ""
+    return f"{left} more with {seats} seat{'s' if seats != 1 else ''}" if left else ""
 
 
 def hemicycle(
@@ -188,15 +189,15 @@ def hemicycle(
             facecolors=colours, edgecolors="none",
         )
     )  # fmt: skip
-    named = _named(seated)
+    named = _named(seated, size)
     for _, at_x, at_y, text in named:
         ax.text(at_x, at_y, text, ha=_anchor(at_x), va="center", fontsize=8.5, color=INK)
-    ax.text(0, 0.13, middle, ha="center", va="center", fontsize=20, fontweight="bold", color=INK)
-    ax.text(0, -0.01, below, ha="center", va="center", fontsize=9, color=GREY)
+    ax.text(0, 0.08, middle, ha="center", va="center", fontsize=20, fontweight="bold", color=INK)
+    ax.text(0, -0.12, below, ha="center", va="center", fontsize=9, color=GREY)
     ends = " · ".join(filter(None, (_rest(seated, named), note)))
-    ax.text(0, -0.16, ends, ha="center", va="center", fontsize=8.5, color=GREY)
+    ax.text(0, -0.21, ends, ha="center", va="center", fontsize=8.5, color=GREY)
     ax.set_xlim(-1.62, 1.62)
-    ax.set_ylim(-0.22, 1.16)
+    ax.set_ylim(-0.26, 1.16)
     ax.set_aspect("equal")
     ax.set_axis_off()
     ax.set_title(title, fontsize="medium", loc="left")
@@ -225,7 +226,7 @@ def hemicycle_svg(
     """
     x, y, size = seat_places(sum(party.seats for party in parties))
     seated = _seated(parties, x, y)
-    named = _named(seated)
+    named = _named(seated, size)
     scale, left, floor = 200.0, 330.0, 240.0
     at_x, at_y = left + scale * x, floor - scale * y
     parts = [
@@ -251,9 +252,9 @@ def hemicycle_svg(
             f'fill="currentColor" text-anchor="{anchors[_anchor(name_x)]}">{_plain(text)}</text>'
         )
     for text, text_y, size_px, more in (
-        (middle, floor - 18, 30, ' font-weight="bold"'),
-        (below, floor + 6, 12, ' opacity="0.65"'),
-        (" · ".join(filter(None, (_rest(seated, named), note))), floor + 36, 12, ' opacity="0.65"'),
+        (middle, floor - 6, 30, ' font-weight="bold"'),
+        (below, floor + 26, 12, ' opacity="0.65"'),
+        (" · ".join(filter(None, (_rest(seated, named), note))), floor + 44, 12, ' opacity="0.65"'),
     ):
         if text:
             parts.append(

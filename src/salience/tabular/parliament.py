@@ -229,7 +229,7 @@ class Parliament:
         inside = int((self.frame["seats"] > 0).sum())
         lost = float(self.frame.filter(~pl.col("eligible"))["share"].sum())
         return {
-            "title": f"{self.scores.meta.params['of']}",
+            "title": f"importances: {self.scores.meta.params['of']}",
             "middle": f"{int(self.frame['seats'].sum())}",
             "below": f"seats, {inside} of {len(self.frame)} parties",
             "note": f"{lost:.0%} of the votes below the threshold" if lost else "",
