@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 from salience.lazy import lazy_namespace
 
 __all__ = [
+    "ActionSpace",  # what people can change: columns, bounds, and rules that tie columns together
+    "Feature",  # one column of an action space
+    "ResponsivenessScorer",  # which single features could a person change to get the other decision
     "CardinalityAwareSelector",  # keep the columns above the noise level of their cardinality
     "DhondtExplainer",  # single predictions as parliaments of columns
     "DhondtExplanation",  # values that add up, and the seats behind them
     "Parliament",  # any importances as seats
     "MIScreener",  # keep the columns with most information about an outcome
     "KANSelector",  # keep the columns that a spline network learns most from
+    "QuickSelector",  # columns that carry the structure of a table without labels, by a sparse autoencoder
+    "RobustMixedModel",  # columns and outlying groups, where rows come in groups
+    "SparseLinear",  # linear and logistic models that drop columns and do not shrink the rest
     "StreamRanker",  # rank columns, combinations and transformations in one pass over any amount of data
     "audit",  # what is odd about each column
     "compare",  # which columns have drifted between two sources
@@ -31,12 +37,18 @@ __all__ = [
 __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
+        "ActionSpace": "salience.tabular.actionability:ActionSpace",
+        "Feature": "salience.tabular.action_feature:Feature",
+        "ResponsivenessScorer": "salience.tabular.responsiveness:ResponsivenessScorer",
         "CardinalityAwareSelector": "salience.tabular.selector:CardinalityAwareSelector",
         "DhondtExplainer": "salience.tabular.dhondt:DhondtExplainer",
         "DhondtExplanation": "salience.tabular.explanation:DhondtExplanation",
         "Parliament": "salience.tabular.parliament:Parliament",
         "MIScreener": "salience.tabular.screening:MIScreener",
         "KANSelector": "salience.tabular.kan:KANSelector [torch]",
+        "QuickSelector": "salience.tabular.quickselection:QuickSelector",
+        "RobustMixedModel": "salience.tabular.mixed_model:RobustMixedModel",
+        "SparseLinear": "salience.tabular.sparse_linear:SparseLinear",
         "StreamRanker": "salience.tabular.ranking:StreamRanker",
         "audit": "salience.tabular.auditing:audit",
         "compare": "salience.tabular.drift:compare",
@@ -54,6 +66,9 @@ __getattr__, __dir__ = lazy_namespace(
 )
 
 if TYPE_CHECKING:
+    from salience.tabular.action_feature import Feature as Feature
+    from salience.tabular.actionability import ActionSpace as ActionSpace
+    from salience.tabular.responsiveness import ResponsivenessScorer as ResponsivenessScorer
     from salience.tabular.auditing import audit as audit
     from salience.tabular.dhondt import DhondtExplainer as DhondtExplainer
     from salience.tabular.explanation import DhondtExplanation as DhondtExplanation
@@ -63,8 +78,10 @@ if TYPE_CHECKING:
     from salience.tabular.interactions import rank_combinations as rank_combinations
     from salience.tabular.kan import KANSelector as KANSelector
     from salience.tabular.kanimportance import importance_from_kan as importance_from_kan
+    from salience.tabular.mixed_model import RobustMixedModel as RobustMixedModel
     from salience.tabular.outrank import outrank_batches as outrank_batches
     from salience.tabular.profiling import profile as profile
+    from salience.tabular.quickselection import QuickSelector as QuickSelector
     from salience.tabular.ranking import StreamRanker as StreamRanker
     from salience.tabular.ranking import rank as rank
     from salience.tabular.rare import rare_values as rare_values
@@ -72,4 +89,5 @@ if TYPE_CHECKING:
     from salience.tabular.screening import MIScreener as MIScreener
     from salience.tabular.selector import CardinalityAwareSelector as CardinalityAwareSelector
     from salience.tabular.similarity import pairwise_redundancy as pairwise_redundancy
+    from salience.tabular.sparse_linear import SparseLinear as SparseLinear
     from salience.tabular.surrogates import surrogate_scores as surrogate_scores
