@@ -19,11 +19,13 @@ __all__ = [
     "QuickSelector",  # columns that carry the structure of a table without labels, by a sparse autoencoder
     "RobustMixedModel",  # columns and outlying groups, where rows come in groups
     "SparseLinear",  # linear and logistic models that drop columns and do not shrink the rest
+    "RashomonExplorer",  # how strongly features could interact in any model that predicts as well
     "StreamRanker",  # rank columns, combinations and transformations in one pass over any amount of data
     "audit",  # what is odd about each column
     "compare",  # which columns have drifted between two sources
     "evolve",  # grow a model feature by feature
     "importance_from_kan",  # the scores of columns from a spline network that is trained already
+    "fis",  # interaction scores of one model by permutation
     "outrank_batches",  # the numbers of the package outrank, batch by batch
     "pairwise_redundancy",  # which columns say the same
     "profile",  # what is in each column: values, sizes, numbers
@@ -49,11 +51,13 @@ __getattr__, __dir__ = lazy_namespace(
         "QuickSelector": "salience.tabular.quickselection:QuickSelector",
         "RobustMixedModel": "salience.tabular.mixed_model:RobustMixedModel",
         "SparseLinear": "salience.tabular.sparse_linear:SparseLinear",
+        "RashomonExplorer": "salience.tabular.rashomon:RashomonExplorer",
         "StreamRanker": "salience.tabular.ranking:StreamRanker",
         "audit": "salience.tabular.auditing:audit",
         "compare": "salience.tabular.drift:compare",
         "evolve": "salience.tabular.evolution:evolve",
         "importance_from_kan": "salience.tabular.kanimportance:importance_from_kan [torch]",
+        "fis": "salience.tabular.fis:fis",
         "outrank_batches": "salience.tabular.outrank:outrank_batches",
         "pairwise_redundancy": "salience.tabular.similarity:pairwise_redundancy",
         "profile": "salience.tabular.profiling:profile",
@@ -75,6 +79,7 @@ if TYPE_CHECKING:
     from salience.tabular.parliament import Parliament as Parliament
     from salience.tabular.drift import compare as compare
     from salience.tabular.evolution import evolve as evolve
+    from salience.tabular.fis import fis as fis
     from salience.tabular.interactions import rank_combinations as rank_combinations
     from salience.tabular.kan import KANSelector as KANSelector
     from salience.tabular.kanimportance import importance_from_kan as importance_from_kan
@@ -85,6 +90,7 @@ if TYPE_CHECKING:
     from salience.tabular.ranking import StreamRanker as StreamRanker
     from salience.tabular.ranking import rank as rank
     from salience.tabular.rare import rare_values as rare_values
+    from salience.tabular.rashomon import RashomonExplorer as RashomonExplorer
     from salience.tabular.redundancy import rank_3mr as rank_3mr
     from salience.tabular.screening import MIScreener as MIScreener
     from salience.tabular.selector import CardinalityAwareSelector as CardinalityAwareSelector
