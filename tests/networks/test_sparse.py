@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salience.networks.sparse import SparseLayer, padded
+from salience.networks.sparse import SparseLayer, activations
 from salience.networks.topology import free_cells, nearest_to_zero
 
 LONG_INPUT, LONG_OUTPUT = (23, 9), (9, 23)
@@ -233,8 +233,10 @@ def test_the_peak_of_the_weights_is_below_a_twentieth_of_dense_weights():
     assert peak < 0.05 * dense
 
 
-def test_activations_are_padded_to_lines_of_the_cache():
-    assert [padded(n) for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_activations_are_padded_and_lie_on_lines_of_the_cache(dtype):
+    assert [activations(2, n, dtype).shape[1] for n in (1, 16, 17, 100)] == [16, 16, 32, 112]
+    assert all(activations(n, 100, dtype).ctypes.data % 64 == 0 for n in (1, 2, 3, 500))
 
 
 @pytest.mark.parametrize(

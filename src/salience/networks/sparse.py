@@ -1,8 +1,7 @@
 """A layer whose weights exist only where there is a connection, and whose connections evolve while it learns.
 
 No torch and no dense matrix. Activations are *feature-major*, (neurons, examples): what one connection needs of
-a batch is two contiguous rows. Their width is best a multiple of 16 (`padded`); columns of padding must hold
-zero errors.
+a batch is two contiguous rows, best made by `activations`; columns of padding must hold zero errors.
 """
 
 from __future__ import annotations
@@ -16,22 +15,28 @@ from numpy.typing import DTypeLike, NDArray
 
 from salience.networks.topology import compact, first_cells, free_cells, merge, nearest_to_zero
 
-__all__ = ["SparseLayer", "padded"]
+__all__ = ["SparseLayer", "activations"]
 
 Floats = NDArray[np.floating[Any]]
 # No "nnan" or "ninf": a loss that is not finite has to stay visible.
 _FAST = {"reassoc", "contract", "nsz"}
 
 
-def padded(examples: int) -> int:
-    """The width of activations for a batch: 16 float32 values fill one line of the cache.
+def activations(neurons: int, examples: int, dtype: DTypeLike = np.float32) -> Floats:
+    """Zeros of shape (neurons, width), with `examples` rounded up to a multiple of 16.
+
+    In float32 every row then fills whole lines of the cache and starts at the start of one.
 
     Examples
     --------
-    >>> padded(100)
-    112
+    >>> activations(3, 100).shape
+    (3, 112)
     """
-    return -(-examples // 16) * 16
+    width = -(-examples // 16) * 16
+    size, line = neurons * width, 64 // np.dtype(dtype).itemsize
+    room = np.zeros(size + line, dtype)
+    first = -(room.ctypes.data // room.itemsize) % line
+    return room[first : first + size].reshape(neurons, width)
 
 
 class SparseLayer:
@@ -102,7 +107,7 @@ class SparseLayer:
             raise ValueError(f"a layer needs neurons on both sides, got {n_in} and {n_out}")
         if not eps > 0:
             raise ValueError(f"eps, the connections per neuron, must be positive, got {eps}")
-        self.dtype = np.dtype(dtype)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         if self.dtype not in (np.float32, np.float64):
             raise ValueError(f"dtype must be float32 or float64, got {self.dtype}")
         self.n_in, self.n_out, self.scale = n_in, n_out, scale
@@ -174,12 +179,13 @@ class SparseLayer:
         -------
         ndarray of shape (n_out, width), or (rows, width)
         """
+        start, bias = self._starts(rows), self.bias[rows]
+        out = activations(bias.size, x.shape[1], self.dtype)[:, : x.shape[1]]
+        out[:] = bias[:, None]
         if self.by_input:
-            out = np.repeat(self.bias[:, None], x.shape[1], axis=1)
-            _scatter(self._starts(rows), self._end, self.weight, x, out)
+            _scatter(start, self._end, self.weight, x, out)
         else:
-            out = np.repeat(self.bias[rows, None], x.shape[1], axis=1)
-            _gather(self._starts(rows), self._end, self.weight, x, out)
+            _gather(start, self._end, self.weight, x, out)
         return out
 
     def descend(
@@ -217,13 +223,11 @@ class SparseLayer:
             if back is not None:
                 _gather(start, self._end, self.weight, error, back)
             _descend(start, *held, x, error, *step)
-        elif back is None:
-            _descend(start, *held, error, x, *step)
         else:
-            _descend_and_scatter(start, *held, error, x, *step, back)
-        bias, velocity = (
-            (self.bias, self.bias_velocity) if self.by_input else (self.bias[rows], self.bias_velocity[rows])
-        )
+            if back is not None:
+                _scatter(start, self._end, self.weight, error, back)
+            _descend(start, *held, error, x, *step)
+        bias, velocity = self.bias[rows], self.bias_velocity[rows]
         velocity *= step[1]
         velocity -= step[0] * error.sum(axis=1)
         bias += velocity - step[2] * bias
@@ -245,7 +249,9 @@ class SparseLayer:
         positive, ties_above = nearest_to_zero(held[held > 0], zeta)
         negative, ties_below = nearest_to_zero(-held[held < 0], zeta)
         before = self.size
-        compact(*self._held(), positive, ties_above, -negative, ties_below)
+        compact(
+            self._start, self._end, self.weight, self.velocity, positive, ties_above, -negative, ties_below
+        )
         return before - self.size
 
     def grow(
@@ -271,10 +277,8 @@ class SparseLayer:
             raise ValueError(f"there is room for 0 to {room} connections, got count={count}; prune first")
         ends = (inputs, outputs) if self.by_input else (outputs, inputs)
         cells = free_cells(self._start, self._end, self.columns, count, rng, *ends)
-        merge(*self._held(), cells, self._new_weights(count, rng), self.columns)
-
-    def _held(self) -> tuple[NDArray[Any], ...]:
-        return self._start, self._end, self.weight, self.velocity
+        values = self._new_weights(count, rng)
+        merge(self._start, self._end, self.weight, self.velocity, cells, values, self.columns)
 
     def blocks(self, rows: int = 256) -> Iterator[slice]:
         """Parts of the outputs for `forward` and `descend`; one part where the outputs are the shorter side."""
@@ -296,53 +300,54 @@ class SparseLayer:
 
 
 # ---- kernels: start (rows + 1,), end (connections,), activations (neurons, width) ------------------------
+# Four connections of a row at a time: its activations are loaded once for the four.
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def _gather(start, end, weight, short, long):  # type: ignore[no-untyped-def]
-    width = long.shape[1]
     for row in range(long.shape[0]):
-        for k in range(start[row], start[row + 1]):
-            column, w = end[k], weight[k]
-            for t in range(width):
-                long[row, t] += w * short[column, t]
+        k, stop = start[row], start[row + 1]
+        while k + 4 <= stop:
+            a, b, c, d = end[k], end[k + 1], end[k + 2], end[k + 3]
+            wa, wb, wc, wd = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
+            for t in range(long.shape[1]):
+                long[row, t] += wa * short[a, t] + wb * short[b, t] + wc * short[c, t] + wd * short[d, t]
+            k += 4
+        for last in range(k, stop):
+            a, wa = end[last], weight[last]
+            for t in range(long.shape[1]):
+                long[row, t] += wa * short[a, t]
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def _scatter(start, end, weight, long, short):  # type: ignore[no-untyped-def]
-    width = long.shape[1]
     for row in range(long.shape[0]):
         for k in range(start[row], start[row + 1]):
             column, w = end[k], weight[k]
-            for t in range(width):
+            for t in range(long.shape[1]):
                 short[column, t] += w * long[row, t]
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def _descend(start, end, weight, velocity, long, short, lr, momentum, decay):  # type: ignore[no-untyped-def]
-    width = long.shape[1]
+    zero = weight.dtype.type(0)
     for row in range(long.shape[0]):
-        for k in range(start[row], start[row + 1]):
-            column = end[k]
-            gradient = weight.dtype.type(0)
-            for t in range(width):
-                gradient += long[row, t] * short[column, t]
-            velocity[k] = momentum * velocity[k] - lr * gradient
-            weight[k] += velocity[k] - decay * weight[k]
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _descend_and_scatter(start, end, weight, velocity, long, short, lr, momentum, decay, back):  # type: ignore[no-untyped-def]
-    width = long.shape[1]
-    for row in range(long.shape[0]):
-        for k in range(start[row], start[row + 1]):
-            column, w = end[k], weight[k]
-            gradient = weight.dtype.type(0)
-            for t in range(width):
-                back[column, t] += w * long[row, t]
-                gradient += long[row, t] * short[column, t]
-            velocity[k] = momentum * velocity[k] - lr * gradient
-            weight[k] += velocity[k] - decay * w
+        k, stop = start[row], start[row + 1]
+        while k < stop:
+            last = stop - 1  # a group that is not full computes its last connection again
+            a, b, c, d = end[k], end[min(k + 1, last)], end[min(k + 2, last)], end[min(k + 3, last)]
+            ga, gb, gc, gd = zero, zero, zero, zero
+            for t in range(long.shape[1]):
+                of_row = long[row, t]
+                ga += of_row * short[a, t]
+                gb += of_row * short[b, t]
+                gc += of_row * short[c, t]
+                gd += of_row * short[d, t]
+            for g in (ga, gb, gc, gd):
+                if k < stop:
+                    velocity[k] = momentum * velocity[k] - lr * g
+                    weight[k] += velocity[k] - decay * weight[k]
+                k += 1
 
 
 @njit(nogil=True, cache=True)
