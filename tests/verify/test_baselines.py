@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from salience.verify import BASELINES
+from salience.verify.baselines import BASELINES
 
 
 def planted(task: str, n: int = 240) -> tuple[pl.DataFrame, np.ndarray]:

@@ -14,7 +14,7 @@ from sklearn.metrics import f1_score, r2_score
 from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 
 from salience.results.scores import Scores
-from salience.verify import BASELINES, evaluate_selectors
+from salience.verify import evaluate_selectors
 from salience.verify.estimators import named_estimator
 
 
@@ -211,7 +211,7 @@ def test_the_result_is_scores_with_a_ranking_per_predictor_and_share(tmp_path):
     frame, y, _ = table()
     steps: list[tuple[int, int]] = []
     found = evaluate_selectors(
-        frame.to_pandas(), pd.Series(y), {"correlation": by_correlation, "mi": BASELINES["mutual information"]},
+        frame.to_pandas(), pd.Series(y), {"correlation": by_correlation, "mi": "mutual information"},
         predictors={"logistic": "logistic", "boosting": HistGradientBoostingClassifier(max_iter=5)},
         keep=(0.2, 0.6), cv=3, progress=lambda *step: steps.append(step),
     )  # fmt: skip
@@ -243,7 +243,7 @@ def test_the_same_seed_gives_the_same_result_in_one_thread_and_in_two():
         evaluate_selectors(
             frame,
             y,
-            {"mi": BASELINES["mutual information"]},
+            {"mi": "mutual information"},
             keep=[0.3],
             cv=2,
             draws=2,
@@ -277,6 +277,7 @@ def test_a_splitter_with_its_own_idea_of_folds_is_followed():
     [
         ({"selectors": {}}, ValueError, "at least one"),
         ({"selectors": {"random": oracle}}, ValueError, "taken"),
+        ({"selectors": {"o": "relief"}}, ValueError, "mutual information, forest permutation"),
         ({"selectors": {"o": 3}}, TypeError, "callable"),
         ({"keep": [0.0]}, ValueError, r"\(0, 1\]"),
         ({"keep": []}, ValueError, r"\(0, 1\]"),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from salience.lazy import lazy_namespace
 
 __all__ = [
-    "BASELINES",  # selectors that everybody knows, by name
     "Bench",  # what is it worth when only these items remain
     "Check",  # one question, its number, its interval, its threshold and its verdict
     "Sample",  # rows with a target
@@ -39,7 +38,6 @@ __all__ = [
 __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
-        "BASELINES": "salience.verify.baselines:BASELINES",
         "Bench": "salience.verify.bench:Bench",
         "Check": "salience.verify.check:Check",
         "Sample": "salience.verify.sample:Sample",
@@ -70,7 +68,6 @@ __getattr__, __dir__ = lazy_namespace(
 )
 
 if TYPE_CHECKING:
-    from salience.verify.baselines import BASELINES as BASELINES
     from salience.verify.bench import Bench as Bench
     from salience.verify.bench import SubsetBench as SubsetBench
     from salience.verify.bench import columns as columns

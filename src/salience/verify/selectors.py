@@ -16,6 +16,7 @@ from scipy.stats import t as student
 
 from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
+from salience.verify.baselines import BASELINES
 from salience.verify.bench import SubsetBench
 from salience.verify.checks.performance import ranked
 from salience.verify.checks.stability import mean_jaccard
@@ -70,8 +71,9 @@ def evaluate_selectors(
     X, y : frame or array of shape (rows, columns), and target
         Or a frame and the name of its target column.
     selectors : mapping of name to method
-        A method is an estimator whose ``fit(X, y)`` leaves `scores_`, or a callable ``(frame, label) -> Scores``. It
-        is cloned for each fold and given its seed where it takes one. `BASELINES` holds well-known ones.
+        A method is an estimator whose ``fit(X, y)`` leaves `scores_`, a callable ``(frame, label) -> Scores``, or the
+        name of a well-known one: "mutual information", "forest permutation", "L1", "SVM-RFE". It is cloned for each
+        fold and given a seed where it takes one.
     keep : sequence of float in (0, 1]
         Shares of the columns that are kept, rounded up.
     predictors : mapping of name to estimator, or sequence of names, optional
@@ -114,10 +116,9 @@ def evaluate_selectors(
 
     Examples
     --------
-    >>> from salience.verify.baselines import mutual_information
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(200, 10))
-    >>> found = evaluate_selectors(X, X[:, 3] > 0, {"mi": mutual_information}, keep=[0.1], predictors=["logistic"], cv=3)
+    >>> found = evaluate_selectors(X, X[:, 3] > 0, {"mi": "mutual information"}, keep=[0.1], predictors=["logistic"], cv=3)
     >>> found.frame.sort("value")["selector"].to_list()[-1], found.where(selector="mi").values.round(1)
     ('mi', array([1.]))
     """
@@ -341,10 +342,11 @@ def _checked(
 ) -> list[_Selector]:
     if not isinstance(selectors, Mapping) or not selectors:
         raise ValueError(
-            "selectors is a mapping of names to methods with at least one of them, such as "
-            '{"mi": salience.verify.BASELINES["mutual information"]}'
+            'selectors is a mapping of names to methods with at least one of them, such as {"mi": "mutual information"}'
         )
     for name, method in selectors.items():
+        if isinstance(method, str) and method not in BASELINES:
+            raise ValueError(f"there is no selector {method!r}; the names are {', '.join(BASELINES)}")
         if isinstance(method, Scores):
             raise TypeError(
                 f"selector {name!r} is a ranking that is already made: it has seen rows it would be judged on. Give the "
@@ -364,8 +366,11 @@ def _checked(
         raise ValueError(
             f"permuted names {', '.join(map(repr, unknown))}; the selectors are {', '.join(selectors)}"
         )
-    rows = [_Selector(name, method) for name, method in selectors.items()]
-    rows += [_Selector(f"{name}, {BLIND}", selectors[name], blind=True) for name in blind]
+    methods = {
+        name: BASELINES[method] if isinstance(method, str) else method for name, method in selectors.items()
+    }
+    rows = [_Selector(name, method) for name, method in methods.items()]
+    rows += [_Selector(f"{name}, {BLIND}", methods[name], blind=True) for name in blind]
     return rows
 
 
