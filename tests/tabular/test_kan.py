@@ -437,15 +437,26 @@ def test_values_beyond_the_knots_are_counted(planted):
         KANSelector(span=0.5, **QUICK).fit(X, y)
 
 
-def test_the_cause_is_said_when_l1_and_l2_disagree():
+@pytest.fixture(scope="module")
+def rarely_lit():
+    """x0 to x3 decide; x4 to x7 are 0 but in four rows, where they stand 12 standard deviations out."""
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(400, 6))
-    X[:, 3:] *= 0.01
-    X[rng.integers(0, 400, 9), np.repeat([3, 4, 5], 3)] = 50.0
-    y = X[:, 0] + 0.5 * X[:, 1]
-    with pytest.warns(UserWarning, match=r"rank correlation .* reaches \d+ standard deviations"):
-        KANSelector("l2", **QUICK).fit(X, y)
-    assert set(KANSelector("l2", keep=2, clip=True, **QUICK).fit(X, y).scores_.top(1).items) == {"x0"}
+    X = np.hstack([rng.normal(size=(600, 4)), np.zeros((600, 4))])
+    for j in range(4, 8):
+        X[rng.permutation(600)[:4], j] = rng.normal(1, 0.1, 4)
+    return X, X[:, :4] @ [1.0, 0.9, 0.8, 0.7]
+
+
+def test_the_cause_is_said_when_l1_and_l2_disagree(rarely_lit):
+    with pytest.warns(UserWarning, match=r"rank correlation -0.* reaches \d+ standard deviations"):
+        selector = KANSelector("l2", keep=4, epochs=30, lr=0.01, cv=2).fit(*rarely_lit)
+    assert not selector.get_support()[:4].all()
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+def test_clipping_takes_the_power_of_outliers_over_l2(rarely_lit):
+    selector = KANSelector("l2", keep=4, clip=True, epochs=30, lr=0.01, cv=2).fit(*rarely_lit)
+    assert selector.get_support()[:4].all()
 
 
 def test_stability_is_the_mean_overlap_of_the_folds():

@@ -207,8 +207,9 @@ class KANLayer(nn.Module):
         high = torch.where(high > low, high, low + 1)
         share = torch.linspace(0, 1, grid + 1, dtype=torch.float64, device=x.device)
         uniform = low + (high - low) * share
-        mixed = eps * uniform + (1 - eps) * torch.quantile(points, share, dim=0).T
-        tied = (mixed.diff(dim=1) <= 1e-4 * (high - low) / grid).any(1, keepdim=True)
+        quantiles = torch.quantile(points, share, dim=0).T
+        tied = (quantiles.diff(dim=1) <= 1e-4 * (high - low) / grid).any(1, keepdim=True)
+        mixed = eps * uniform + (1 - eps) * quantiles
         self.grid = grid
         self.knots = extended(torch.where(tied, uniform, mixed), self.order).to(x.dtype)
         self._settle()
