@@ -65,6 +65,8 @@ class DenoisingAutoencoder:
         self._key = rng.integers(2**64, dtype=np.uint64)
         self._steps = 0
 
+    # exp(-z) may overflow: the sigmoid is then 0. What diverges is seen in the loss.
+    @np.errstate(over="ignore", invalid="ignore")
     def step(self, clean: Floats, noisy: Floats, examples: int) -> float:
         """Learn from one batch; its loss before the step.
 
@@ -76,8 +78,7 @@ class DenoisingAutoencoder:
             Columns that hold an example; the others are padding.
         """
         hidden = self.encoder.forward(noisy)
-        with np.errstate(over="ignore", invalid="ignore"):  # exp(-z) of a very negative z: the sigmoid is 0
-            np.exp(np.negative(hidden, out=hidden), out=hidden)
+        np.exp(np.negative(hidden, out=hidden), out=hidden)
         hidden += 1
         np.reciprocal(hidden, out=hidden)
         if self.dropout:

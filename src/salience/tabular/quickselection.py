@@ -264,7 +264,8 @@ class QuickSelector(SelectorMixin, BaseEstimator):
 
         pmap(train, runs, n_jobs=self.n_jobs or 1, threads=True)
         in_memory = not (issparse(X) or isinstance(given, np.memmap))
-        data = (fingerprint(given if hasattr(given, "columns") else X),) if in_memory else ()
+        named = hasattr(self, "feature_names_in_")
+        data = (fingerprint(given if named else X),) if in_memory else ()
         self._scale, self._runs = scale, runs
         self._keep(Meta(data=data, seconds=time.perf_counter() - started))
         return self
