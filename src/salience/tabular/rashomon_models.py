@@ -136,6 +136,8 @@ def _chosen_loss(model: Any, asked: _Asked, loss: Any, X: Floats, y: NDArray[Any
 
 
 def _target(y: NDArray[Any], classes: Any, loss: Loss) -> NDArray[Any]:
+    if y.dtype == object:
+        y = np.array(y.tolist())
     if loss.needs == "value":
         if y.dtype.kind not in "biuf":
             raise ValueError(
