@@ -17,7 +17,9 @@ BENCHMARKS = {
     "outrank": "the package outrank 0.97.5, end to end and its kernel",
     "sklearn": "mutual_info_classif",
     "polars": "group_by(column, label).len() of polars, streaming",
+    "kan": "pykan 0.2.8, the form of efficient-kan, permutation importance of a forest",
     "costs": "what the null adds; all pairs of 100 columns",
+    "dhondt": "dhondtxai 0.9.5.6, single predictions; apportionment 1.0, seats",
 }
 MODULES = {"outrank": "outrank_package", "sklearn": "scikit_learn", "polars": "polars_group_by"}
 RESULTS = Path(__file__).parent / "results.md"

@@ -228,6 +228,6 @@ def _check_votes(votes: Floats) -> None:
     if len(wrong):
         place = tuple(int(i) for i in wrong[0])
         raise ValueError(
-            f"votes must be finite and not negative, but the vote of party {place[-1]} is {votes[place]!r}; "
+            f"votes must be finite and not negative, but the vote of party {place[-1]} is {float(votes[place])!r}; "
             "leave such parties out, or take the size of a signed importance"
         )

@@ -51,9 +51,9 @@ def removal_effects(
     >>> removal_effects(lambda Z: Z @ [1.0, 10.0], [[3.0, 3.0]], background, [[0], [1], [0, 1]])
     array([[ 2., 10., 12.]])
     """
-    table = table_of(X)
-    whole = _said(score, table)
-    return np.asarray(whole[:, None] - removed_means(score, table, background, sets, **options))
+    own, theirs = conformed(table_of(X), table_of(background, "background"))
+    whole = _said(score, own)
+    return np.asarray(whole[:, None] - removed_means(score, own, theirs, sets, **options))
 
 
 def removed_means(
