@@ -49,8 +49,9 @@ def benchmark(settings: Settings) -> Iterator[Row]:
         found = explain()
         ours = median(seconds(explain) for _ in range(settings.runs))
         gap = float(np.abs(found - np.array(theirs["values"])).max())
+        case = f"{EXPLAINED} rows x 30 columns, {model}, alliances {alliances}"
         yield Row(
-            f"`DhondtExplainer` against `dhondtxai`, {EXPLAINED} rows x 30 columns, {MODELS[model].__name__}, alliances {alliances}",
+            f"`DhondtExplainer` against `dhondtxai`, {case}",
             ours, theirs["seconds"], "s", f">= {AIM:g}x", gap <= CLOSE and theirs["seconds"] >= AIM * ours,
             f"values and residuals equal to {gap:.1g}",
             f"the same {BACKGROUND} background rows; peer peak {theirs['peak_bytes'] / 2**20:.0f} MiB",

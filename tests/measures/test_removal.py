@@ -67,15 +67,15 @@ def test_many_outputs_are_kept_apart():
 @pytest.mark.parametrize("replacement", ["joint", "conditional_knn"])
 def test_frames_with_text_keep_their_types(make, replacement):
     background = make({"a": [1, 2, 3, 4], "c": ["u", "v", "u", "w"]})
-    rows = make({"c": ["v", "u"], "a": [2.5, 1.5]})  # another order, and numbers of another type
+    rows = make({"c": ["v", "u"], "a": [2.2, 1.2]})  # another order, and numbers of another type
 
     def score(table):
         assert list(table.columns) == ["a", "c"]
         return np.asarray(table["a"], dtype=float) + 10 * (np.asarray(table["c"]).astype(str) == "u")
 
-    effects = removal_effects(score, rows.iloc[:] if make is pd.DataFrame else rows, background, [[1]],
+    effects = removal_effects(score, rows, background, [[1]],
                               replacement=replacement, neighbors=1)  # fmt: skip
-    # nearest by the column that stays: rows 2 and 3 are as near to 2.5, the earlier one counts; 1 and 2 to 1.5
+    # nearest by the column that stays: the row of 2, which has v; the row of 1, which has u
     assert effects.ravel().tolist() == ([-5.0, 5.0] if replacement == "joint" else [0.0, 0.0])
 
 
@@ -152,3 +152,11 @@ def test_frames_that_do_not_fit_are_refused_by_the_name_of_the_column():
         removal_effects(len, pd.DataFrame({"a": [1.0], "b": [1]}), background, [[0]])
     with pytest.raises(ValueError, match="X has no column 'c'"):
         removal_effects(len, pd.DataFrame({"a": [1.0]}), background, [[0]])
+
+
+def test_whole_numbers_that_are_equally_near_are_equally_near():
+    pool = np.array([[2.0, 0.0], [3.0, 1.0], [7.0, 2.0]])
+    near = removed_means(
+        lambda T: T[:, 1], [[2.5, 9.0]], pool, [[1]], replacement="conditional_knn", neighbors=1
+    )
+    assert near.tolist() == [[0.0]]  # the earlier one

@@ -119,8 +119,8 @@ class Parliament:
         wrong = np.flatnonzero(~np.isfinite(values) | (values < 0))
         if len(wrong):
             raise ValueError(
-                f"importances must be finite and not negative, but that of {items[wrong[0]]!r} is {float(values[wrong[0]])!r}; give "
-                "sizes, and signs= for the colours"
+                f"importances must be finite and not negative, but that of {items[wrong[0]]!r} is "
+                f"{float(values[wrong[0]])!r}; give sizes, and signs= for the colours"
             )
         given = own_signs if signs is None else _signs(signs, items)
         unknown = [name for name in exclude if name not in items]

@@ -225,7 +225,7 @@ class _Nearest:
     def __init__(self, X: Any, background: Any, pool: Any, neighbors: int, sampler: Any) -> None:
         self.pool = pool
         self.k = min(neighbors, pool.shape[0])
-        self.own, self.theirs, self.numeric = distance_parts(X, pool)
+        self.own, self.theirs, self.scale = distance_parts(X, pool)
 
     def size(self, columns: tuple[int, ...]) -> int:
         return self.pool.shape[0] if len(set(columns)) == self.own.shape[1] else self.k
@@ -235,11 +235,11 @@ class _Nearest:
         m = self.size(columns)
         if not len(stays):
             return self.pool, np.arange(m), np.full(m, 1 / m)
-        theirs, numeric = self.theirs[:, stays], self.numeric[stays]
+        theirs, scale = self.theirs[:, stays], self.scale[stays]
         found = np.empty((len(rows), m), dtype=np.int64)
         for i, row in enumerate(rows):
             own = self.own[row, stays]
-            apart = np.where(numeric, np.square(theirs - own), theirs != own)
+            apart = np.where(np.isnan(scale), theirs != own, np.square((theirs - own) / scale))
             unknown = np.isnan(apart)  # a missing number is a mismatch, unless both are missing
             apart[unknown] = (np.isnan(theirs) != np.isnan(own))[unknown]
             found[i] = np.argsort(apart.sum(axis=1), kind="stable")[:m]

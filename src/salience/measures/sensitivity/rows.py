@@ -89,18 +89,20 @@ def conformed(X: Any, background: Any) -> tuple[Any, Any]:
 
 
 def _as(ours: Any, theirs: Any) -> Any:
-    native = ours.to_native()
-    if hasattr(native, "astype"):
-        cast = nw.from_native(native.astype(theirs.to_native().dtype), series_only=True)
-    else:
-        cast = ours.cast(theirs.dtype)
-    lost = ~ours.is_null() & cast.is_null()
-    if lost.any():
-        raise ValueError(
-            f"column {ours.name!r} has the value {ours.filter(lost)[0]!r}, which is no category of the background's; "
-            "give both the same categories"
-        )
-    return cast
+    if theirs.dtype in (nw.Categorical, nw.Enum):
+        categories = theirs.cat.get_categories().cast(nw.String)
+        values = ours.cast(nw.String)
+        lost = values.filter(~values.is_null() & ~values.is_in(categories))
+        if len(lost):
+            raise ValueError(
+                f"column {ours.name!r} has the value {lost[0]!r}, which is no category of the background's; give both "
+                "the same categories"
+            )
+    kind = theirs.to_native().dtype
+    given = ours.to_native()
+    return nw.from_native(
+        given.astype(kind) if hasattr(given, "astype") else given.cast(kind), series_only=True
+    )
 
 
 def native(table: Any) -> Any:
@@ -154,27 +156,26 @@ def stacked(tables: Sequence[Any]) -> Any:
     return np.concatenate(tables) if isinstance(tables[0], np.ndarray) else nw.concat(tables)
 
 
-def distance_parts(X: Any, pool: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+def distance_parts(X: Any, pool: Any) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Both tables as numbers whose differences are distances.
 
     Returns
     -------
     own, theirs : ndarray of float64, shapes (n, d) and (rows of the pool, d)
-        Numbers in units of the pool's standard deviation (1 where it is 0), other values as codes.
-    numeric : ndarray of bool, shape (d,)
-        False where a difference is only a mismatch.
+        Numbers, or codes of other values.
+    scale : ndarray of float64, shape (d,)
+        Standard deviation in the pool, 1 where it is 0; NaN where a difference is only a mismatch.
     """
     n, d = X.shape
     own, theirs = np.empty((n, d)), np.empty((pool.shape[0], d))
-    numeric = np.zeros(d, dtype=bool)
+    scale = np.full(d, np.nan)
     for j, name in enumerate(column_names(X)):
         a, b = (t[:, j] if isinstance(t, np.ndarray) else t[name].to_numpy() for t in (X, pool))
         try:
-            a, b = a.astype(np.float64), b.astype(np.float64)
-            numeric[j] = True
-            spread = float(np.nanstd(b)) if np.isfinite(b).any() else 0.0
-            own[:, j], theirs[:, j] = (v / (spread if spread > 1e-12 else 1.0) for v in (a, b))
+            own[:, j], theirs[:, j] = a.astype(np.float64), b.astype(np.float64)
+            spread = float(np.nanstd(theirs[:, j])) if np.isfinite(theirs[:, j]).any() else 0.0
+            scale[j] = spread if spread > 1e-12 else 1.0
         except (TypeError, ValueError):
             codes = np.unique(np.concatenate([a, b]).astype(str), return_inverse=True)[1]
             own[:, j], theirs[:, j] = codes[:n], codes[n:]
-    return own, theirs, numeric
+    return own, theirs, scale
