@@ -6,6 +6,7 @@ Each is a function ``(frame, label, seed) -> Scores`` that looks at the rows it 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 from salience.measures.sensitivity import permutation_effects
 from salience.results.meta import Meta
 from salience.results.scores import Scores
+from salience.verify.bench import held_out
 from salience.verify.encoding import split_columns
 from salience.verify.sample import Sample
 
 Matrix = NDArray[np.float64]
 
-TREES, REPEATS = 200, 5
+TREES, REPEATS, HELD = 200, 5, 0.25
 INVERSE_PENALTY = 0.1  # C of the logistic regression: with 1 most columns of a small table stay in
 STEP = 0.1  # share of the columns that each round of recursive elimination drops
 
@@ -46,25 +48,27 @@ def mutual_information(frame: Any, label: str, seed: int = 0) -> Scores:
 
 
 def forest_permutation(frame: Any, label: str, seed: int = 0) -> Scores:
-    """What a random forest of 200 trees loses when a column is shuffled, mean of 5 shuffles.
+    """What a random forest of 200 trees loses when a column is shuffled, mean of 5 shuffles, in log-loss or 1 - R2.
 
-    In accuracy or R2, on the rows that the forest was grown from.
+    On a quarter of the rows, that the forest is not grown from: on its own rows it is right whatever is shuffled, and
+    in accuracy most columns tie at 0.
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     sample = Sample.of(frame, label)
     X, _ = _numbers(sample)
     y = _target(sample)
-    kind, loss = {
-        "classes": (RandomForestClassifier, "accuracy"),
-        "numbers": (RandomForestRegressor, "r2"),
-    }[sample.task]
-    forest = kind(n_estimators=TREES, random_state=seed, n_jobs=1).fit(X, y)
+    grown, held = held_out(sample, HELD, seed)
     each = [(column,) for column in range(X.shape[1])]
-    found = permutation_effects(forest.predict, X, y, each, loss=loss, shuffles=REPEATS, seed=seed)
-    return _scores(
-        "forest permutation", found.effect, sample, seed, unit={"r2": "R2"}.get(loss, loss), se=found.se
-    )
+    if sample.task == "numbers":
+        forest = RandomForestRegressor(n_estimators=TREES, random_state=seed).fit(X[grown], y[grown])
+        predict, loss = forest.predict, "r2"
+    else:
+        forest = RandomForestClassifier(n_estimators=TREES, random_state=seed).fit(X[grown], y[grown])
+        predict, loss = partial(_shares, forest, y.max() + 1), "log_loss"
+    found = permutation_effects(predict, X[held], y[held], each, loss=loss, shuffles=REPEATS, seed=seed)
+    unit = {"r2": "R2", "log_loss": "nats"}[loss]
+    return _scores("forest permutation", found.effect, sample, seed, unit=unit, se=found.se)
 
 
 def l1(frame: Any, label: str, seed: int = 0) -> Scores:
@@ -120,6 +124,13 @@ def _numbers(sample: Sample) -> tuple[Matrix, NDArray[np.bool_]]:
         mean, scale = (float(there.mean()), float(there.std())) if len(there) else (0.0, 0.0)
         columns.append(np.where(np.isfinite(values), (values - mean) / (scale or 1.0), 0.0))
     return np.column_stack(columns), np.array([name in texts for name in sample.items])
+
+
+def _shares(forest: Any, classes: int, X: Matrix) -> Matrix:
+    """Probabilities, shape (rows, classes); 0 for a class that no grown row has."""
+    found = np.zeros((len(X), classes))
+    found[:, forest.classes_] = forest.predict_proba(X)
+    return np.clip(found, 1 / (2 * TREES), 1.0)  # no more certain than half a tree
 
 
 def _by_frequency(values: pl.Series) -> Matrix:
