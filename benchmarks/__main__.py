@@ -20,6 +20,8 @@ BENCHMARKS = {
     "kan": "pykan 0.2.8, the form of efficient-kan, permutation importance of a forest",
     "costs": "what the null adds; all pairs of 100 columns",
     "dhondt": "dhondtxai 0.9.5.6, single predictions; apportionment 1.0, seats",
+    "rashomon": "generalized-rashomon-set 0.2.0: masks, main effects and interactions of four models",
+    "quickselection": "a masked dense torch autoencoder; the official formulas in SciPy and NumPy",
 }
 MODULES = {"outrank": "outrank_package", "sklearn": "scikit_learn", "polars": "polars_group_by"}
 RESULTS = Path(__file__).parent / "results.md"
