@@ -89,20 +89,18 @@ def conformed(X: Any, background: Any) -> tuple[Any, Any]:
 
 
 def _as(ours: Any, theirs: Any) -> Any:
-    if theirs.dtype in (nw.Categorical, nw.Enum):
-        categories = theirs.cat.get_categories().cast(nw.String)
+    """A column with the type of another one."""
+    given, kind = ours.to_native(), theirs.to_native().dtype
+    of_pandas = hasattr(given, "astype")
+    if theirs.dtype == nw.Enum or (of_pandas and theirs.dtype == nw.Categorical):
         values = ours.cast(nw.String)
-        lost = values.filter(~values.is_null() & ~values.is_in(categories))
+        lost = values.filter(~values.is_null() & ~values.is_in([str(known) for known in kind.categories]))
         if len(lost):
             raise ValueError(
                 f"column {ours.name!r} has the value {lost[0]!r}, which is no category of the background's; give both "
                 "the same categories"
             )
-    kind = theirs.to_native().dtype
-    given = ours.to_native()
-    return nw.from_native(
-        given.astype(kind) if hasattr(given, "astype") else given.cast(kind), series_only=True
-    )
+    return nw.from_native(given.astype(kind) if of_pandas else given.cast(kind), series_only=True)
 
 
 def native(table: Any) -> Any:
