@@ -14,6 +14,7 @@ FINDS = {
     "drift": "drifted: hours-per-week, age",
     "needle_pair": "found: f3 and f7",
     "order_3mr": "by 3MR:",
+    "quickselection": "planted columns in the top 20: 1",
     "rank_census": "keep: relationship, marital-status, capital-gain",
     "sklearn_pipeline": "noise among them: []",
     "verify_ranking": "refused:",
