@@ -84,10 +84,9 @@ class DhondtExplanation:
         """One row per prediction and party.
 
         ``row``, ``party``, ``members``, ``side`` (for, against, none), ``effect`` (of removing it), ``votes``,
-        ``share`` (of all votes), ``eligible``, ``seats`` (negative: against), ``quota`` (what it would have if seats
-        could be divided) and ``value``.
+        ``share`` (of all votes), ``eligible``, ``seats`` (those for it less those against; a party that took over votes
+        can have both), ``seats_for``, ``seats_against``, ``quota`` (all its seats if they could be divided), ``value``.
         """
-        seats = self.elections["for_seats"] - self.elections["against_seats"]
         ballots = self.elections["for_votes"] + self.elections["against_votes"]
         house = (self.elections["for_seats"] + self.elections["against_seats"]).sum(axis=1)
         rows = []
@@ -106,7 +105,11 @@ class DhondtExplanation:
                         "votes": float(self.elections["votes"][i, g]),
                         "share": float(self.elections["votes"][i, g] / total),
                         "eligible": bool(self.elections["eligible"][i, g]),
-                        "seats": int(seats[i, g]),
+                        "seats": int(
+                            self.elections["for_seats"][i, g] - self.elections["against_seats"][i, g]
+                        ),
+                        "seats_for": int(self.elections["for_seats"][i, g]),
+                        "seats_against": int(self.elections["against_seats"][i, g]),
                         "quota": float(ballots[i, g] / cast * house[i]),
                         "value": float(self.values[i, members].sum()),
                     }
@@ -192,8 +195,11 @@ class DhondtExplanation:
     def _parties(self, i: int) -> list[Party]:
         rows = self.seats.filter(pl.col("row") == i)
         return [
-            Party(name, abs(seats), "against" if seats < 0 else "for", value)
-            for name, seats, value in rows.select("party", "seats", "value").iter_rows()
+            Party(name, seats, side, value)
+            for name, supporting, against, value in rows.select(
+                "party", "seats_for", "seats_against", "value"
+            ).iter_rows()
+            for side, seats in (("for", supporting), ("against", against))
         ]
 
     def _words(self, i: int) -> dict[str, str]:

@@ -31,8 +31,6 @@ def table_of(given: Any, what: str = "X") -> Any:
             raise TypeError(
                 f"{what} must be an array or a pandas, polars or pyarrow table, got {type(given)}"
             ) from error
-        if len(set(table.columns)) < len(table.columns):
-            raise ValueError(f"{what} has columns of one name; a column is addressed by its name")
     else:
         table = np.asarray(given)
         if table.ndim != 2:
