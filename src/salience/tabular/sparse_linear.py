@@ -378,14 +378,14 @@ class SparseLinear(SelectorMixin, BaseEstimator):
                 "value": size,
                 "coef": self.coef_,
                 "entered": np.append(path.lambdas, np.nan)[first],
-                "flag": np.where(columns.constant, "constant", None),
+                "flag": ["constant" if constant else None for constant in columns.constant],
             },
             schema_overrides={"column": pl.String, "flag": pl.String},
         ).with_columns(pl.col("entered").fill_nan(None))
         meta = Meta(
             method="sparse-linear",
             params=self.get_params(deep=False),
-            seed=self.random_state if isinstance(self.random_state, Integral) else None,
+            seed=int(self.random_state) if isinstance(self.random_state, Integral) else None,
             data=() if issparse(X) else (fingerprint(pl.from_numpy(X, schema=names)),),
             rows=X.shape[0],
             unit="log-odds per sd" if _classifies(self) else "target per sd",

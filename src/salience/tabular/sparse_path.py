@@ -116,7 +116,7 @@ def fit_path(
     eta = np.full(columns.shape[0], intercept)
     null_loss, gradient = loss.value(eta), columns.transposed(loss.slope(eta))
     lam_old = float(np.abs(gradient).max(initial=0.0))
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for lam in lambdas:
         at = dataclasses.replace(penalty, lam=float(lam))
         kept = np.arange(p)
@@ -150,7 +150,7 @@ def fit_path(
     return _stacked(rows)
 
 
-def _stacked(rows: list[dict[str, object]]) -> SparsePath:
+def _stacked(rows: list[dict[str, Any]]) -> SparsePath:
     names = [field.name for field in dataclasses.fields(SparsePath) if field.name in rows[0]]
     found = {name: np.array([row[name] for row in rows]) for name in names if name != "coef"}
     unknown = np.full(len(rows), np.nan)
