@@ -22,6 +22,7 @@ BENCHMARKS = {
     "dhondt": "dhondtxai 0.9.5.6, single predictions; apportionment 1.0, seats",
     "rashomon": "generalized-rashomon-set 0.2.0: masks, main effects and interactions of four models",
     "quickselection": "a masked dense torch autoencoder; the official formulas in SciPy and NumPy",
+    "responsiveness": "responsiveness scores of the package reachml 0.2.0a1",
 }
 MODULES = {"outrank": "outrank_package", "sklearn": "scikit_learn", "polars": "polars_group_by"}
 RESULTS = Path(__file__).parent / "results.md"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +19,7 @@ from salience.tabular.interventions import Tally
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Audit", "Reasons", "Recourse", "Responsiveness"]
+__all__ = ["Audit", "Reasons", "Recourse", "Responsiveness", "judged"]
 
 SILENT = (
     "A score says how many of the allowed changes of a column reach the target, not how hard or dear they are.",
@@ -263,6 +264,43 @@ class Audit:
     def to_dict(self) -> dict[str, float]:
         """As plain values."""
         return asdict(self)
+
+
+def judged(strength: Floats, k: int, helpful: Mask, status: NDArray[np.str_]) -> Audit:
+    """The audit of one ranking.
+
+    Parameters
+    ----------
+    strength : ndarray, shape (n, d)
+        How much of a reason each feature is; none at 0.
+    helpful : ndarray of bool, shape (n, d)
+        Which features are responsive.
+    status : ndarray of str, shape (n,)
+        As in :class:`Recourse`.
+    """
+    places = np.argsort(-strength, axis=1, kind="stable")[:, :k]
+    reason = np.take_along_axis(strength, places, axis=1) > 0
+    helps = np.take_along_axis(helpful, places, axis=1) & reason
+    denied = status != "approved"
+    told = denied & reason.any(axis=1)
+    number, good = reason.sum(axis=1)[told], helps.sum(axis=1)[told]
+    fixed = status == "fixed"
+    return Audit(
+        denied=int(denied.sum()),
+        with_reasons=int(told.sum()),
+        all_unresponsive=_share(good == 0),
+        some_unresponsive=_share(good < number),
+        some_responsive=_share(good > 0),
+        all_responsive=_share(good == number),
+        mean_reasons=_share(number),
+        fixed=int(fixed.sum()),
+        undecided=int((status == "unknown").sum()),
+        reasons_without_recourse=_share(told[fixed]),
+    )
+
+
+def _share(of: NDArray[Any]) -> float:
+    return float(np.mean(of)) if len(of) else math.nan
 
 
 def _intervals(tally: Tally, alpha: float) -> tuple[Floats, Floats]:

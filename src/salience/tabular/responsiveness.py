@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -24,7 +23,7 @@ from salience.tabular.interventions import CHUNK, Decision, Tally, count, double
 from salience.tabular.numbers import like, numbers_of
 from salience.tabular.reachable import Reachable
 from salience.tabular.recourse import recourse
-from salience.tabular.responses import Audit, Reasons, Recourse, Responsiveness
+from salience.tabular.responses import Audit, Reasons, Recourse, Responsiveness, judged
 from salience.verify.fingerprints import fingerprint
 
 __all__ = ["ResponsivenessScorer"]
@@ -253,39 +252,31 @@ class ResponsivenessScorer(BaseEstimator):
         -------
         audit : Audit
         """
+        return self.audits({"": ranking}, X, predict, k=k, by=by)[""]
+
+    def audits(
+        self, rankings: Mapping[str, Any], X: Any, predict: Any, *, k: int = 4, by: str = "abs"
+    ) -> dict[str, Audit]:
+        """:meth:`audit` of several rankings of the same people by name; the model is asked once for all of them."""
         base, decide = self._door(X, predict)
-        given = np.asarray(ranking.values if isinstance(ranking, Attributions) else ranking, dtype=np.float64)
-        if given.shape != base.shape:
-            raise ValueError(
-                f"ranking must have one value per person and feature, shape {base.shape}, got {given.shape}"
-            )
         if by not in _REASONS:
             raise ValueError(f"by={by!r}; it must be one of {', '.join(map(repr, _REASONS))}")
         if k < 1:
             raise ValueError(f"k={k}; at least one reason is needed")
-        strength = np.nan_to_num(_REASONS[by](given), nan=0.0)
+        strengths = {}
+        for name, ranking in rankings.items():
+            given = np.asarray(
+                ranking.values if isinstance(ranking, Attributions) else ranking, dtype=np.float64
+            )
+            if given.shape != base.shape:
+                raise ValueError(
+                    f"a ranking has one value per person and feature, shape {base.shape}; {name or 'this'} has {given.shape}"
+                )
+            strengths[name] = np.nan_to_num(_REASONS[by](given), nan=0.0)
         tally = Tally(len(base), len(self.space), 1, whole=False)
-        responsive = count(singles(self._reachable(), base), base, decide, tally, self.weights).score > 0
+        helpful = count(singles(self._reachable(), base), base, decide, tally, self.weights).score > 0
         status = recourse(self._reachable(), base, decide, self.max_points).status
-        places = np.argsort(-strength, axis=1, kind="stable")[:, :k]
-        reason = np.take_along_axis(strength, places, axis=1) > 0
-        helps = np.take_along_axis(responsive, places, axis=1) & reason
-        denied = status != "approved"
-        told = denied & reason.any(axis=1)
-        number, good = reason.sum(axis=1)[told], helps.sum(axis=1)[told]
-        fixed = status == "fixed"
-        return Audit(
-            denied=int(denied.sum()),
-            with_reasons=int(told.sum()),
-            all_unresponsive=_share(good == 0),
-            some_unresponsive=_share(good < number),
-            some_responsive=_share(good > 0),
-            all_responsive=_share(good == number),
-            mean_reasons=_share(number),
-            fixed=int(fixed.sum()),
-            undecided=int((status == "unknown").sum()),
-            reasons_without_recourse=_share(told[fixed]),
-        )
+        return {name: judged(strength, k, helpful, status) for name, strength in strengths.items()}
 
     def report(self) -> dict[str, Any]:
         """The last scores as plain values for a page: numbers, ranges, and what they do not say."""
@@ -361,7 +352,3 @@ class ResponsivenessScorer(BaseEstimator):
 _REASONS: dict[str, Callable[[Floats], Floats]] = {
     "abs": np.abs, "high": lambda v: np.maximum(v, 0.0), "low": lambda v: np.maximum(-v, 0.0)
 }  # fmt: skip
-
-
-def _share(of: Any) -> float:
-    return float(np.mean(of)) if len(of) else math.nan
