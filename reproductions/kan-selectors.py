@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_digits, make_friedman1
 from sklearn.ensemble import RandomForestClassifier
@@ -238,5 +237,3 @@ PARTS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "permuted": permuted,
     "eight_sets": eight_sets,
 }
-
-torch.set_num_threads(1)  # networks of this size are quickest so

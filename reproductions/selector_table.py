@@ -62,7 +62,10 @@ def eight_sets(frozen: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
 
 def _selectors(wanted: dict[str, Any]) -> dict[str, Any]:
     return {
-        "KAN": KANSelector(epochs=wanted["kan_epochs"], cv=wanted["kan_folds"]),
+        **{
+            f"KAN {importance}": KANSelector(importance, epochs=wanted["kan_epochs"], cv=wanted["kan_folds"])
+            for importance in ("l1", "l2", "si", "ko")
+        },
         "mutual information": "mutual information",
         "forest permutation": "forest permutation",
         "L1": "L1",
