@@ -22,10 +22,12 @@ __all__ = [
     "fidelity",  # do attributions predict what happens when parts are taken away
     "fingerprint",  # what data a ranking was made from
     "hold_columns",  # bench: columns of a table, one model held
+    "instances",  # bench: columns of single rows, one model held
     "invariance",  # does what should not matter not matter
     "leak",  # does one item know too much
     "named_estimator",  # logistic, forest, lightgbm, or the user's own
     "nuisance",  # is it cardinality or frequency in disguise
+    "pairs",  # bench: products of two columns, refitted
     "parts",  # bench: parts of a black box
     "repeat",  # fit several times while one thing varies
     "report",  # checks side by side
@@ -53,10 +55,12 @@ __getattr__, __dir__ = lazy_namespace(
         "fidelity": "salience.verify.checks.faithfulness:fidelity",
         "fingerprint": "salience.verify.fingerprints:fingerprint",
         "hold_columns": "salience.verify.bench:hold_columns",
+        "instances": "salience.verify.rowbench:instances",
         "invariance": "salience.verify.checks.invariance:invariance",
         "leak": "salience.verify.checks.leakage:leak",
         "named_estimator": "salience.verify.estimators:named_estimator",
         "nuisance": "salience.verify.checks.relations:nuisance",
+        "pairs": "salience.verify.pairbench:pairs",
         "parts": "salience.verify.bench:parts",
         "repeat": "salience.verify.checks.stability:repeat",
         "report": "salience.verify.verdict:report",
@@ -90,6 +94,8 @@ if TYPE_CHECKING:
     from salience.verify.estimators import named_estimator as named_estimator
     from salience.verify.fingerprints import fingerprint as fingerprint
     from salience.verify.nested import verify as verify
+    from salience.verify.pairbench import pairs as pairs
+    from salience.verify.rowbench import instances as instances
     from salience.verify.sample import Sample as Sample
     from salience.verify.selectors import evaluate_selectors as evaluate_selectors
     from salience.verify.verdict import Verdict as Verdict
