@@ -3,7 +3,7 @@
 import apportionment.methods as peer
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salience.measures.apportion import dhondt, hamilton, highest_averages, jefferson, sainte_lague
@@ -17,6 +17,7 @@ def test_the_textbook_house():
     assert jefferson is dhondt
 
 
+@settings(deadline=None)
 @given(VOTES, SEATS)
 def test_seats_add_up_and_nobody_has_less_than_the_whole_part_of_its_share(votes, seats):
     won = dhondt(votes, seats)
@@ -28,11 +29,13 @@ def test_seats_add_up_and_nobody_has_less_than_the_whole_part_of_its_share(votes
         assert (won >= np.floor(seats * v / v.sum() * (1 - 1e-12))).all()
 
 
+@settings(deadline=None)
 @given(VOTES, SEATS)
 def test_one_more_seat_never_takes_one_away(votes, seats):
     assert (dhondt(votes, seats + 1) >= dhondt(votes, seats)).all()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 50), min_size=2, max_size=12), SEATS)
 def test_merging_two_parties_costs_no_seat_and_wins_one_at_most(votes, seats):
     apart = dhondt(votes, seats)
@@ -41,6 +44,7 @@ def test_merging_two_parties_costs_no_seat_and_wins_one_at_most(votes, seats):
         assert apart[0] + apart[1] <= together[0] <= apart[0] + apart[1] + 1
 
 
+@settings(deadline=None)
 @given(VOTES, SEATS, st.integers(-300, 300))
 def test_the_unit_of_the_votes_does_not_matter(votes, seats, exponent):
     scaled = np.ldexp(np.array(votes, dtype=float), exponent)

@@ -112,7 +112,7 @@ def test_identical_columns_that_are_used_alike_have_equal_values_up_to_one_seat(
     assert (np.abs(found.values[:, 0] - found.values[:, 6]) <= seat).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(["none", "auto", "hybrid", "user"]),
     st.sampled_from([None, 0.0, 0.1, 0.3, 5, 95]),
