@@ -16,6 +16,7 @@ FINDS = {
     "order_3mr": "by 3MR:",
     "quickselection": "planted columns in the top 20: 1",
     "rank_census": "keep: relationship, marital-status, capital-gain",
+    "responsiveness": "given only such reasons: 78%",
     "sklearn_pipeline": "noise among them: []",
     "verify_ranking": "refused:",
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from salience.plotting.drawing import BLUE, GREY, ORANGE, axes_or_new, label_of, note_left_out
+from salience.results.display import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +91,7 @@ def over_denied(result: Responsiveness, ax: Axes | None = None, *, top: int = 15
         place, shown["responsive"], height=0.66, color=BLUE, alpha=0.35, label="can reach it by some change"
     )
     ax.hlines(place, shown["responsive_lo"], shown["responsive_hi"], color=BLUE, linewidth=1.0)
-    ax.plot(shown["value"], place, "o", color=ORANGE, markersize=6, label="mean share of changes that do")
+    ax.plot(shown["value"], place, "o", color=ORANGE, markersize=6, clip_on=False, label="mean share of changes that do")
     ax.set_yticks(place, [label_of(keys[row]) for row in kept[:top]])
     ax.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     ax.set_xlim(0, max(0.05, 1.08 * float(np.max(shown["responsive_hi"].to_numpy(), initial=0.0))))
@@ -108,10 +109,10 @@ def _said(
     result: Responsiveness, i: int, j: int, base: Any, changes: Mapping[str, Mapping[str, float]]
 ) -> tuple[str, str]:
     """What stands beside a bar, and its colour."""
-    within = f"{base[j]:g} now, {result.low[i, j]:g} to {result.high[i, j]:g} within reach"
-    example = result.examples[i, j]
+    low, high, example = result.low[i, j], result.high[i, j], result.examples[i, j]
+    within = number(low) if low == high else f"{number(low)} to {number(high)}"
     if np.isnan(example):
-        return f"no change works ({within})", GREY
-    along = [f"{k} {v:g}" for k, v in changes.get(result.items[j], {}).items() if k != result.items[j]]
-    with_it = f" with {', '.join(along)}" if along else ""
-    return f"{'up' if example > base[j] else 'down'} to {example:g}{with_it} ({within})", "black"
+        return f"{number(base[j])}: no change works (tried {within})", GREY
+    along = [f"{k} {number(v)}" for k, v in changes.get(result.items[j], {}).items() if k != result.items[j]]
+    with_it = f", with {', '.join(along)}" if along else ""
+    return f"{number(base[j])} \N{RIGHTWARDS ARROW} {number(example)}{with_it} (tried {within})", "black"
