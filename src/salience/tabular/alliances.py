@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 __all__ = [
@@ -128,8 +127,8 @@ def screened_pairs(
         wanted.append(np.union1d(must, i[order] * p + j[order]))
     every = np.unique(np.concatenate(wanted)) if wanted else must
     where = np.zeros((n, len(every)), dtype=bool)
-    for i, ids in enumerate(wanted):
-        where[i, np.searchsorted(every, ids)] = True
+    for number, ids in enumerate(wanted):
+        where[number, np.searchsorted(every, ids)] = True
     return [(int(pair) // p, int(pair) % p) for pair in every], where
 
 
@@ -169,7 +168,7 @@ def found_alliances(likes: Floats, rho: float, linkage: str, fixed: Labels | Non
 
 
 def _components(likes: Floats, rho: float) -> Labels:
-    return np.asarray(connected_components(csr_array(likes >= rho), directed=False)[1], dtype=np.int64)
+    return np.asarray(connected_components(likes >= rho, directed=False)[1], dtype=np.int64)
 
 
 def _complete(likes: Floats, rho: float) -> Labels:

@@ -235,11 +235,17 @@ class DhondtExplanation:
 
 
 def _bars(found: DhondtExplanation, i: int, ax: Axes | None) -> Axes:
+    words = found._words(i)
     parts = {
         **dict(zip(found.names, found.values[i], strict=True)),
         **{k: v[i] for k, v in found.residuals.items()},
     }
-    return bars({str(name): float(value) for name, value in parts.items()}, ax=ax, **found._words(i))
+    return bars(
+        {str(name): float(value) for name, value in parts.items()},
+        ax=ax,
+        title=words["title"],
+        axis=f"from {words['below']} to {words['middle']} · {words['note']}",
+    )
 
 
 _PICTURES = {

@@ -270,8 +270,7 @@ def _plain(label: str) -> str:
 
 def bars(
     values: Mapping[str, float], ax: Axes | None = None, *, marks: Mapping[str, float] | None = None, top: int = 20,
-    colours: Mapping[str, str] | None = None, axis: str = "", title: str = "", middle: str = "", below: str = "",
-    note: str = "",
+    colours: Mapping[str, str] | None = None, axis: str = "", title: str = "",
 ) -> Axes:  # fmt: skip
     """Bars of signed values, the largest on top: red below 0, blue above; residuals hatched.
 
@@ -285,7 +284,7 @@ def bars(
     top : int, default=20
     colours : mapping of str to {"for", "against"}, optional
         Sides that are not the sign of the value.
-    axis, title, middle, below, note : str
+    axis, title : str
     """
     chosen = sorted((name for name in values if values[name] != 0), key=lambda name: -abs(values[name]))
     shown = chosen[:top]
@@ -304,7 +303,7 @@ def bars(
     ax.set_ylim(max(len(shown), 1) - 0.4, -0.6)
     ax.axvline(0, color=GREY, linewidth=0.8)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_xlabel(axis or " · ".join(filter(None, (f"from {below} to {middle}" if middle else below, note))))
+    ax.set_xlabel(axis)
     ax.set_title(title, fontsize="medium", loc="left")
     if len(chosen) > top:
         ax.annotate(f"{len(chosen) - top} more", (1, 0), xycoords="axes fraction", ha="right", va="bottom",

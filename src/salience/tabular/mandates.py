@@ -93,7 +93,9 @@ def elect(
     if transfer is not None:
         share = np.divide(moved, mass[:, :, None, :], out=np.zeros_like(moved), where=mass[:, :, None, :] > 0)
         raw = np.einsum("sngh,snh->sng", share, raw)
-    return Election(effects, votes, exists, eligible, *ballots, *shown, raw[0] - raw[1])
+    return Election(
+        effects, votes, exists, eligible, ballots[0], ballots[1], shown[0], shown[1], raw[0] - raw[1]
+    )
 
 
 def _eligible(votes: Floats, exists: Mask, threshold: float | None) -> Mask:
