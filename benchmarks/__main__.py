@@ -23,6 +23,7 @@ BENCHMARKS = {
     "rashomon": "generalized-rashomon-set 0.2.0: masks, main effects and interactions of four models",
     "quickselection": "a masked dense torch autoencoder; the official formulas in SciPy and NumPy",
     "responsiveness": "responsiveness scores of the package reachml 0.2.0a1",
+    "screening": "mutual_info_regression, fasthdmi 1.25.26; statsmodels MixedLM",
 }
 MODULES = {"outrank": "outrank_package", "sklearn": "scikit_learn", "polars": "polars_group_by"}
 RESULTS = Path(__file__).parent / "results.md"
