@@ -87,13 +87,16 @@ def digits(frozen: dict[str, Any]) -> list[Claim]:
     """A quarter of the pixels tells digits apart."""
     wanted = frozen["digits"]
     X, y = load_digits(return_X_y=True)
-    gains, chosen, at_random, late = [], [], [], []
+    gains, chosen, at_random, late, uncut = [], [], [], [], []
+    long = wanted["long_epochs"]
     for seed in frozen["seeds"]:
         split = train_test_split(X, y, test_size=0.2, stratify=y, random_state=seed)
         random = [_classified(split, c, wanted["trees"], seed) for c in _random_sets(64, wanted, seed)]
         at_random.append(float(np.mean(random)))
-        for epochs, found in ((wanted["epochs"], chosen), (wanted["long_epochs"], late)):
-            selector = QuickSelector(wanted["k"], hidden=wanted["hidden"], epochs=epochs, random_state=seed)
+        for epochs, clip, found in ((wanted["epochs"], 5.0, chosen), (long, 5.0, late), (long, None, uncut)):
+            selector = QuickSelector(
+                wanted["k"], hidden=wanted["hidden"], epochs=epochs, clip=clip, random_state=seed
+            )
             columns = selector.fit(split[0]).get_support(indices=True)
             found.append(_classified(split, columns, wanted["trees"], seed))
         gains.append(chosen[-1] - at_random[-1])
@@ -101,10 +104,13 @@ def digits(frozen: dict[str, Any]) -> list[Claim]:
     return [
         Claim.mean(f"digits: accuracy on {wanted['k']} pixels above that on random ones "
                    f"({np.mean(chosen):.3f} against {np.mean(at_random):.3f})", gains, least=wanted["gain"]),
-        Claim.check(f"more training is not better: {wanted['long_epochs']} epochs fall below random pixels",
-                    f"{low} to {high} (seen)", f"{np.mean(late):.3f}, random {np.mean(at_random):.3f}",
-                    np.mean(late) < np.mean(at_random),
-                    "standardised values are clipped at 5 here, so rare pixels are not blown up as much"),
+        *(
+            Claim.check(f"more training is not better: {long} epochs fall below random pixels, {how}",
+                        f"{low} to {high} (seen, values not clipped)",
+                        f"{np.mean(found):.3f}, random {np.mean(at_random):.3f}",
+                        np.mean(found) < np.mean(at_random), "clipping keeps rare pixels from being blown up: see the next line")
+            for how, found in (("standardised values clipped at 5", late), ("not clipped", uncut))
+        ),
     ]  # fmt: skip
 
 
@@ -192,7 +198,8 @@ def _judged(name: str, wanted: dict[str, Any], seeds: list[int]) -> list[Claim]:
         own, random = np.array(pairs).T
         claims.append(
             Claim.mean(f"{name}: {what} on {settings['k']} columns above that on random ones "
-                       f"({own.mean():.3f} against {random.mean():.3f})", own - random, least=wanted["gain"])
+                       f"({own.mean():.3f} against {random.mean():.3f})", own - random, least=wanted["gain"],
+                       why=WHY.get(name, ""))
         )  # fmt: skip
     if name in TRUTH:
         claims.append(Claim.mean(f"{name}: columns that carry the label in the top {settings['k']}", hits,
@@ -212,6 +219,11 @@ def _postings() -> tuple[Any, NDArray[Any]]:
     return csr_array(frame[:, :-1].to_numpy().astype(np.float32)), frame[:, -1].to_numpy()
 
 
+WHY = {
+    "isolet": "1,248 rows are 130 steps in 10 epochs, and the columns that are kept repeat each other: mean |r| .29 "
+    "against .21 of random ones; after 50 epochs, 3 seeds, trees reached .87",
+    "pcmac": "10 epochs find no common structure among 4,242 words that are rare and nearly independent",
+}
 SETS: dict[str, Callable[[], tuple[Any, NDArray[Any]]]] = {
     "madelon": lambda: _frame(load("madelon")),
     "isolet": lambda: _frame(load("isolet")),

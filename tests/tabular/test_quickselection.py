@@ -98,9 +98,10 @@ def test_the_unit_of_a_column_does_not_matter(X, factor):
     np.testing.assert_allclose(*same, rtol=1e-9)
 
 
-def test_a_constant_column_scores_0_and_is_said_to_be_one(X):
+@pytest.mark.parametrize("name", sorted(SCORES))
+def test_a_constant_column_scores_0_and_is_said_to_be_one(X, name):
     data = np.column_stack([X, np.full(len(X), 0.1)])
-    selector = QuickSelector(5, **SMALL).fit(data)
+    selector = QuickSelector(5, **SMALL, score_by=name).fit(data)
     assert selector.scores_.values[-1] == 0
     assert selector.scores_.frame["flag"].to_list() == [None] * 12 + ["constant"]
     assert "1 constant column(s): their score is 0" in selector.scores_.meta.warnings

@@ -30,9 +30,7 @@ def first_cells(rows: int, columns: int, requested: int, rng: np.random.Generato
     cells, kind = rows * columns, _kind(rows * columns)
     if requested >= cells:
         return np.arange(cells, dtype=kind)
-    drawn = rng.integers(0, cells, requested, dtype=kind)
-    drawn.sort()  # in place: numpy.unique would hold two more copies
-    return drawn[np.concatenate([[True], drawn[1:] != drawn[:-1]])]
+    return _distinct(rng.integers(0, cells, requested, dtype=kind))
 
 
 def free_cells(
@@ -72,7 +70,7 @@ def free_cells(
         else:
             row, column = _ends(of_rows, rows, missing, rng), _ends(of_columns, columns, missing, rng)
             drawn = (row * columns + column).astype(kind)
-        found = np.unique(np.concatenate([found, drawn[_is_free(start, end, drawn, columns)]]))
+        found = _distinct(np.concatenate([found, drawn[_is_free(start, end, drawn, columns)]]))
         turn += 1
     return found
 
@@ -161,6 +159,14 @@ def _is_free(start, end, cells, columns):  # type: ignore[no-untyped-def]
                 high = middle
         free[i] = low == start[row + 1] or np.int64(end[low]) != column
     return free
+
+
+def _distinct(cells: Array) -> Array:
+    """Ascending, each once. A sort in place: numpy.unique takes ten times as long and holds two more copies."""
+    cells.sort()
+    first = np.ones(cells.size, dtype=bool)
+    np.not_equal(cells[1:], cells[:-1], out=first[1:])
+    return cells[first]
 
 
 def _kind(cells: int) -> type[np.generic]:
