@@ -587,3 +587,21 @@ def test_models_that_do_not_fit_are_refused():
         DhondtExplainer(lambda T: np.full(len(T), np.nan), Z).explain(X)
     with pytest.raises(ValueError, match="X has no column 'b', which the background has"):
         DhondtExplainer(len, pd.DataFrame({"a": [1.0], "b": [2.0]})).explain(pd.DataFrame({"a": [1.0]}))
+
+
+def test_a_strict_threshold_leaves_only_the_eligible_even_beside_standard_exclusion():
+    found = DhondtExplainer(linear, Z).explain(X, exclude=["x1"], exclude_mode="standard", threshold=0.3)
+    effects = W * (X - Z.mean(axis=0))
+    elected = np.zeros(effects.shape, dtype=bool)
+    kept = found.alliances[0] >= 0
+    elected[:, kept] = np.take_along_axis(found.elections["eligible"], found.alliances[:, kept], axis=1)
+    active = found.values.sum(axis=1) + found.residuals.get("__projection_residual__", 0.0)
+    some = ~elected[:, kept].all(axis=1)
+    assert active[some] == pytest.approx((effects * elected).sum(axis=1)[some], abs=1e-12)
+
+
+def test_interactions_inside_an_alliance_count_once():
+    found = DhondtExplainer(product, Z).explain(X, alliances=[["x0", "x1"]], interaction_weight=1.0)
+    pair = product(X) - product(Z).mean()
+    singles = (X[:, 0] - Z[:, 0].mean()) * X[:, 1] + X[:, 0] * (X[:, 1] - Z[:, 1].mean())
+    assert found.elections["votes"][:, 0] == pytest.approx(np.abs(pair) + np.abs(pair - singles))
