@@ -12,11 +12,13 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 FINDS = {
     "dhondt": "agreement: Consistency",
     "drift": "drifted: hours-per-week, age",
+    "mixed_model": "outliers: patient 00, patient 01, patient 07",
     "needle_pair": "found: f3 and f7",
     "order_3mr": "by 3MR:",
     "quickselection": "planted columns in the top 20: 1",
     "rank_census": "keep: relationship, marital-status, capital-gain",
     "responsiveness": "given only such reasons: 78%",
+    "screening": "beyond chance: x0, x1, x2, x3, x4, x5",
     "sklearn_pipeline": "noise among them: []",
     "verify_ranking": "refused:",
 }

@@ -9,6 +9,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import f as fisher
 from scipy.stats import multivariate_t
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -167,6 +168,7 @@ def test_three_bad_groups_get_the_smallest_weights_and_leave_the_slopes_alone(co
         X, y, codes, outliers = grouped(seed, contaminated)
         model = RobustMixedModel().fit(X, y, groups=codes)
         assert set(model.group_scores_.top(3).items) == outliers
+        assert outliers <= set(model.group_scores_.select(beats_null=True).items)
         ours.append(np.linalg.norm(model.coef_ - SLOPES))
         theirs.append(np.linalg.norm(gaussian(X, y, codes).fe_params[:4] - SLOPES))
     assert np.mean(ours) <= 0.35 * np.mean(theirs)
@@ -199,7 +201,8 @@ def test_distances_of_t_groups_are_f_distributed():
     y = X @ [1.0, 0.0] + scale * (rng.normal(size=400)[codes] + rng.normal(size=2000))
     model = RobustMixedModel().fit(X, y, groups=codes)
     assert 4 < model.nu_ < 10
-    assert np.mean(model.group_scores_.frame["p"].to_numpy() < 0.1) == pytest.approx(0.1, abs=0.04)
+    p = fisher.sf(model.group_scores_.frame["distance"].to_numpy() / 5, 5, model.nu_)
+    assert np.mean(p < 0.1) == pytest.approx(0.1, abs=0.04)
 
 
 # ---- sparsity and descent -------------------------------------------------------------------------------

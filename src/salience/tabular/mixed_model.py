@@ -6,13 +6,12 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import f as fisher
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectorMixin
@@ -24,19 +23,17 @@ from salience.measures.penalties import L1, MCP, SCAD
 from salience.measures.resampling import q_values
 from salience.results.meta import Meta
 from salience.results.scores import Scores
-from salience.tabular.mixed_likelihood import Groups, Parameters, TLikelihood
+from salience.tabular.mixed_likelihood import Groups, Parameters
+from salience.tabular.mixed_objective import MixedObjective, spread_of
 from salience.verify.fingerprints import column_sum, from_sums
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["RobustMixedModel"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-NU = (
-    2.1,
-    200.0,
-)  # degrees of freedom: above 2 there is a covariance, from 200 on it is a Gaussian to the eye
-NU_START = 5.0
-SIGMA2 = (1e-10, 1e10)  # of an outcome of spread 1: a perfect fit has no likelihood
 PENALTIES: dict[str, Callable[..., L1]] = {
     "l1": lambda lam, a, gamma: L1(lam),
     "scad": lambda lam, a, gamma: SCAD(lam, a),
@@ -88,8 +85,8 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         Of columns: the coefficient of the standardised column, ranked by size; with ``coef``, and without a penalty ``se``,
         ``z`` and ``p`` from the expected information.
     group_scores_ : Scores
-        Of groups: the weight, low is outlying; with the ``distance``, the rows ``n``, and ``p`` and ``q`` of such a distance
-        (``d_i / n_i`` is F distributed with n_i and nu degrees of freedom).
+        Of groups: the weight, low is outlying; with the ``distance``, the rows ``n``, and ``p`` and ``q``: the chance of such
+        a distance in a Gaussian group like the middle one (chi squared, scaled to the median), and its false discovery rate.
     n_iter_ : int
     objective_ : ndarray of float64
         After each iteration; it never rises.
@@ -193,10 +190,10 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         self._constant = np.ptp(X, axis=0) == 0
         deviation = np.where(self._constant, 1.0, deviation)
         standard = np.where(self._constant, 0.0, (X - mean) / deviation)
-        middle, spread = float(np.median(y)), _spread(y)
+        middle, spread = float(np.median(y)), spread_of(y)
         design = np.column_stack([standard, np.ones(len(y))])
         Z = np.column_stack([np.ones(len(y)), standard[:, varying]])
-        model = _Fit(
+        model = MixedObjective(
             design, (y - middle) / spread, Groups.of(codes.astype(np.int64), Z), self._penalty(), self.nu
         )
         found = prox_ncg(
@@ -250,6 +247,21 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
             expected = expected + np.einsum("ij,ij->i", Z, effects[rows])
         return np.asarray(expected)
 
+    def plot_groups(self, ax: Axes | None = None, *, names: int = 8) -> Axes:
+        """Draw the weight of each group against its distance from the model, outliers by name.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            A new figure without it.
+        names : int, default=8
+            How many outliers to name.
+        """
+        from salience.tabular.nullpictures import outlier_weights  # matplotlib is loaded by those who draw
+
+        check_is_fitted(self, "coef_")
+        return outlier_weights(self.group_scores_, ax, names=names)
+
     def _penalty(self) -> L1:
         return PENALTIES[self.penalty](float(self.lam), self.a, self.gamma)
 
@@ -265,7 +277,7 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         return [int(c) for c in places]
 
     def _keep(
-        self, model: _Fit, at: Parameters, found: Optimum, names: list[str], mean: Floats, deviation: Floats,
+        self, model: MixedObjective, at: Parameters, found: Optimum, names: list[str], mean: Floats, deviation: Floats,
         middle: float, spread: float, varying: list[int],
     ) -> None:  # fmt: skip
         """The learned attributes, in the units of the data."""
@@ -291,7 +303,8 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         flag = ["constant" if constant else None for constant in self._constant]
         self.scores_ = Scores.from_values(b, names, better="abs", coef=self.coef_, flag=flag, **more)
         distance, size = model.likelihood.distances(at), model.likelihood.groups.sizes
-        p = fisher.sf(distance / size, size, self.nu_)
+        core = float(np.median(distance / chi2.ppf(0.5, size))) or 1.0  # outliers do not move the middle
+        p = chi2.sf(distance / core, size)
         self.group_scores_ = Scores.from_values(
             self.group_weights_, self.groups_.tolist(), keys="group", item="group", better="low", distance=distance,
             n=size.astype(np.int64), p=p, q=q_values(p),
@@ -305,70 +318,6 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-class _Fit:
-    """The objective as a function of one vector ``(b / sigma, intercept / sigma, L, ln sigma2, ln nu)``.
-
-    Each part is divided by about the square root of its curvature, so that one step size suits all.
-    """
-
-    def __init__(self, X: Floats, y: Floats, groups: Groups, penalty: L1, nu: str | float) -> None:
-        self.likelihood = TLikelihood(X, y, groups)
-        self.penalty = penalty
-        self.nu = None if isinstance(nu, str) else float(nu)
-        self.columns = slice(X.shape[1] - 1)
-        self.means = slice(X.shape[1])
-        self.triangle = np.tril_indices(groups.Z.shape[1])
-        rows = np.sqrt(len(y) / len(groups.sizes))
-        self.unit = np.concatenate(
-            [np.ones(X.shape[1]), np.full(len(self.triangle[0]), rows), [np.sqrt(2), 2 * rows]]
-        )
-        bounds = np.log([SIGMA2, NU])
-        self.low, self.high = (bounds / self.unit[-2:, None]).T
-
-    def start(self) -> Floats:
-        """Least squares is a good start where nothing is to be left out; a nonconvex penalty would keep all of it."""
-        X, y = self.likelihood.X, self.likelihood.y
-        plain = not self.penalty.lam and 2 * X.shape[1] < len(y)
-        b = np.linalg.lstsq(X, y)[0] if plain else np.zeros(X.shape[1])
-        sigma2 = max(_spread(y - X @ b) ** 2, 1e4 * SIGMA2[0])
-        factor = np.eye(self.likelihood.groups.Z.shape[1])[self.triangle]
-        return (
-            np.concatenate([b / np.sqrt(sigma2), factor, np.log([sigma2, self.nu or NU_START])]) / self.unit
-        )
-
-    def parameters(self, x: Floats) -> Parameters:
-        values = x * self.unit
-        width = self.likelihood.groups.Z.shape[1]
-        L = np.zeros((width, width))
-        L[self.triangle] = values[self.means.stop : -2]
-        # a line search may look far outside of the bounds
-        sigma2, nu = np.exp(np.clip(values[-2:], -50, 50))
-        return Parameters(values[self.means] * np.sqrt(sigma2), L, float(sigma2), self.nu or float(nu))
-
-    def smooth(self, x: Floats) -> float:
-        return self.likelihood.value(self.parameters(x)) + self.penalty.concave(x[self.columns])
-
-    def gradient(self, x: Floats) -> Floats:
-        at = self.parameters(x)
-        by_b, by_l, by_sigma2, by_nu = self.likelihood.gradient(at)
-        by_sigma2 += float(by_b @ at.b) / 2
-        by_means = by_b * np.sqrt(at.sigma2)
-        by_means[self.columns] += self.penalty.concave_gradient(x[self.columns])
-        ends = [by_sigma2, 0.0 if self.nu else by_nu]
-        return np.concatenate([by_means, by_l[self.triangle], ends]) * self.unit
-
-    def penalty_value(self, x: Floats) -> float:
-        return self.penalty.l1(x[self.columns])
-
-    def prox(self, z: Floats, step: float) -> Floats:
-        moved = z.copy()
-        moved[self.columns] = self.penalty.l1_prox(z[self.columns], step)
-        moved[-2] = np.clip(z[-2], self.low[0], self.high[0])
-        if self.nu is None:
-            moved[-1] = np.clip(z[-1], self.low[1], self.high[1])
-        return moved
 
 
 def _grouped(groups: ArrayLike | None, rows: int) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -387,9 +336,3 @@ def _grouped(groups: ArrayLike | None, rows: int) -> tuple[NDArray[Any], NDArray
     if len(names) < 2:
         raise ValueError(f"all {rows} rows are in the group {names[0]!r}; at least 2 groups are needed")
     return names, codes
-
-
-def _spread(values: Floats) -> float:
-    """1.4826 times the median distance from the median; the standard deviation where that is 0, and 1 for constants."""
-    middle = float(np.median(np.abs(values - np.median(values))))
-    return 1.4826 * middle or float(values.std()) or 1.0

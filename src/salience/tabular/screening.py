@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from salience.results.scores import Scores
 from salience.tabular.dependence import MEASURES, SCALINGS, Outcome, Settings
 from salience.tabular.screened import Scored, read_columns, rounding, score_block
 from salience.verify.fingerprints import from_sums
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["MIScreener"]
 
@@ -227,6 +230,21 @@ class MIScreener(SelectorMixin, BaseEstimator):
         self._keep(blocks, n, _check_feature_names_in(self, None), started)
         self._support = self._chosen(X, np.concatenate([b.discrete for b in blocks]), settings)
         return self
+
+    def plot(self, ax: Axes | None = None, *, names: int = 8) -> Axes:
+        """Draw every column's score above the mean of its permutations; needs ``null_permutations``.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            A new figure without it.
+        names : int, default=8
+            How many of the best columns to name.
+        """
+        from salience.tabular.nullpictures import score_against_null  # matplotlib is loaded by those who draw
+
+        check_is_fitted(self, "scores_")
+        return score_against_null(self.scores_, ax, level=self.alpha, names=names)
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, Outcome]:
         """Arrays or a CSC matrix, and the outcome, codes if it is discrete; rows without an outcome are gone."""
