@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import combinations
+from itertools import combinations, count
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -250,17 +250,15 @@ class QuickSelector(SelectorMixin, BaseEstimator):
         scale.update(X)
         scaled = scale.shift_and_factor()
         runs = self._new_runs(X.shape[1])
-        done = 0
+        done = count(1)
 
         def train(run: Training) -> None:
-            nonlocal done
             run.batches.scale(*scaled)
             while len(run.epochs) < self.epochs and not (run.settled or run.diverged):
                 run.begin_epoch()
                 run.learn(X)
-                done += 1
                 if self.progress is not None:
-                    self.progress(done, self.epochs * self.n_runs)
+                    self.progress(next(done), self.epochs * self.n_runs)
 
         pmap(train, runs, n_jobs=self.n_jobs or 1, threads=True)
         in_memory = not (issparse(X) or isinstance(given, np.memmap))
