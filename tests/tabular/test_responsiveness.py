@@ -164,7 +164,9 @@ def test_an_ordinal_that_rises_never_falls():
 
 def test_reachability_goes_only_where_the_matrix_says():
     values, matrix = [[0, 0], [0, 1], [1, 1]], [[1, 1, 0], [0, 1, 1], [0, 0, 1]]
-    space = ActionSpace([Feature("a", "bool"), Feature("b", "bool")], [Reachability(["a", "b"], values, matrix)])
+    space = ActionSpace(
+        [Feature("a", "bool"), Feature("b", "bool")], [Reachability(["a", "b"], values, matrix)]
+    )
     found = scored(space, [[0, 0], [0, 1], [1, 1]], lambda X: np.ones(len(X)))
     assert_array_equal(found.n_points, [[0, 1], [1, 0], [0, 0]])
 
@@ -238,9 +240,11 @@ def problems(draw):
             rules.append(Ordinal(bools, sign, draw(st.booleans())))
         elif kind == "reach":
             matrix = np.array(draw(st.lists(st.integers(0, 1), min_size=9, max_size=9))).reshape(3, 3)
-            rules.append(Reachability([a, b], [[0, 0], [0, 1], [1, 1]], np.maximum(matrix, np.eye(3, dtype=int))))
+            rules.append(
+                Reachability([a, b], [[0, 0], [0, 1], [1, 1]], np.maximum(matrix, np.eye(3, dtype=int)))
+            )
         elif kind == "if":
-            rules.append(IfThen(f"{a} >= 1", f"{b} {draw(st.sampled_from(['>=', '=='])) } 1"))
+            rules.append(IfThen(f"{a} >= 1", f"{b} {draw(st.sampled_from(['>=', '==']))} 1"))
         elif kind == "switch" and bools:
             targets = [name for name in (a, b) if name != bools[0]]
             rules.append(Switch(bools[0], targets, draw(st.integers(0, 1)), draw(st.booleans())))
@@ -288,9 +292,10 @@ def every_point(space, x):
                     total[target] += scale * change[link.source]
             change = total
         after = np.array([now + change[feature.name] for feature, now in zip(features, x, strict=True)])
-        if all(_fits(space, feature, v, own_v, links) for feature, v, own_v in zip(features, after, own, strict=True)) and all(
-            _obeys(rule, space, x, after) for rule in space.rules
-        ):
+        if all(
+            _fits(space, feature, v, own_v, links)
+            for feature, v, own_v in zip(features, after, own, strict=True)
+        ) and all(_obeys(rule, space, x, after) for rule in space.rules):
             yield moved, after
 
 
@@ -298,7 +303,9 @@ def _fits(space, feature, value, own, links):
     if value == own:
         return True
     kept = any(feature.name in link.targets and link.keep_bounds for link in links)
-    bounded = not kept or (feature.lb <= value <= feature.ub and (feature.grid is None or value in feature.grid))
+    bounded = not kept or (
+        feature.lb <= value <= feature.ub and (feature.grid is None or value in feature.grid)
+    )
     return bounded and (feature.kind != "bool" or value in (0, 1))
 
 
@@ -491,7 +498,10 @@ def test_permuted_columns_permute_the_scores(credit):
     for name in listed:
         assert_array_equal(one.scores[:, one.items.index(name)], two.scores[:, two.items.index(name)])
     drawn = [r.ci[:, r.items.index("income")] for r in (one, two)]
-    assert np.mean(np.maximum(drawn[0][:, 0], drawn[1][:, 0]) <= np.minimum(drawn[0][:, 1], drawn[1][:, 1])) > 0.98
+    assert (
+        np.mean(np.maximum(drawn[0][:, 0], drawn[1][:, 0]) <= np.minimum(drawn[0][:, 1], drawn[1][:, 1]))
+        > 0.98
+    )
 
 
 def test_two_seeds_of_sampling_agree_within_their_intervals(credit):
@@ -558,6 +568,26 @@ def test_one_float_column_leaves_the_others_exact():
     assert found.scores[0, 1] == 0.5
 
 
+@pytest.mark.parametrize(("completion", "of_a"), [("alone_first", 0.3), ("all", 0.3 * 3 / (0.5 + 0.5 * 3))])
+def test_a_list_and_an_interval_tied_by_a_rule(completion, of_a):
+    space = ActionSpace([Feature("a", "float", 0, 1), Feature("b", "int", 0, 2)])
+    space.add(IfThen("b >= 1", "a >= 0.5"))
+
+    def score(f):
+        return scored(space, [[0.2, 0]], f, completion=completion, n_samples=4000, alpha=1e-3)
+
+    found = score(above(0, 0.7))
+    assert found.lo[0, 0] < of_a < found.hi[0, 0]
+    assert found.hi[0, 0] - found.lo[0, 0] < 0.08
+    # b needs a: each of its two values counts alike, however many draws it took
+    found = score(above(1, 1))
+    assert found.status[0, 1] == "sampled"
+    assert found.scores[0, 1] == pytest.approx(0.5)
+    assert scored(space, [[0.8, 0]], above(1, 1), completion=completion).exact[0, 1] == (
+        completion == "alone_first"
+    )
+
+
 def test_a_whole_number_column_with_a_wide_range_is_no_grid_of_its_range():
     space = ActionSpace.from_data(np.array([[0, 1, 1], [90_000, 0, 7]]))
     assert [feature.kind for feature in space] == ["float", "bool", "int"]
@@ -617,13 +647,17 @@ def test_two_that_help_only_together_score_zero_alone_and_one_as_a_pair():
 
 def test_pairs_in_one_component_keep_its_rules():
     found = ResponsivenessScorer(jobs()).score(np.array([[0.0, 1, 0]]), lambda X: X[:, 0].astype(int), k=2)
-    assert_array_equal(found.n_points, [[1, 0, 1]])  # a on and b off; a and c cannot both change; b off and c on
+    assert_array_equal(
+        found.n_points, [[1, 0, 1]]
+    )  # a on and b off; a and c cannot both change; b off and c on
     assert_array_equal(found.scores, [[1, 0, 0]])
 
 
 def test_pairs_of_drawn_columns_are_drawn():
     space = ActionSpace([Feature("a", "float", 0, 1), Feature("b", "float", 0, 1)])
-    found = ResponsivenessScorer(space).score(np.zeros((1, 2)), lambda X: (X.sum(axis=1) > 1).astype(int), k=2)
+    found = ResponsivenessScorer(space).score(
+        np.zeros((1, 2)), lambda X: (X.sum(axis=1) > 1).astype(int), k=2
+    )
     assert found.status[0, 0] == "sampled"
     assert found.lo[0, 0] < 0.5 < found.hi[0, 0]
 
@@ -689,7 +723,9 @@ def test_people_who_are_alike_are_listed_once(monkeypatch):
     space = jobs()
     calls = []
     original = component.Component.expand
-    monkeypatch.setattr(component.Component, "expand", lambda self, *given: calls.append(1) or original(self, *given))
+    monkeypatch.setattr(
+        component.Component, "expand", lambda self, *given: calls.append(1) or original(self, *given)
+    )
     scorer = ResponsivenessScorer(space)
     scorer.score(np.tile([0.0, 1, 0], (50, 1)), above(0, 0))
     scorer.score(np.tile([0.0, 1, 0], (50, 1)), above(1, 0))  # another model
@@ -733,7 +769,9 @@ def test_progress_ends_at_all_of_it(credit):
 
 
 def test_an_audit_counts_reasons_that_cannot_help():
-    space = ActionSpace([Feature("immutable", "bool", actionable=False), Feature("a", "bool"), Feature("b", "bool")])
+    space = ActionSpace(
+        [Feature("immutable", "bool", actionable=False), Feature("a", "bool"), Feature("b", "bool")]
+    )
 
     def f(X):
         return ((X[:, 0] + X[:, 1] > 1) | (X[:, 0] * 0 + X[:, 2] > 9)).astype(int)
@@ -775,7 +813,9 @@ def test_pandas_polars_and_numpy_give_equal_scores(credit):
     by_position = ResponsivenessScorer(
         ActionSpace([Feature(**{**one.to_dict(), "name": f"x{j}"}) for j, one in enumerate(space)])
     ).score(X[:30].to_numpy(), lambda Z: model.predict(pd.DataFrame(Z, columns=X.columns)))
-    in_polars = ResponsivenessScorer(space).score(pl.from_pandas(X[:30]), lambda Z: model.predict(Z.to_pandas()))
+    in_polars = ResponsivenessScorer(space).score(
+        pl.from_pandas(X[:30]), lambda Z: model.predict(Z.to_pandas())
+    )
     assert_array_equal(by_names.scores, by_position.scores)
     assert_array_equal(by_names.scores, in_polars.scores)
 
@@ -854,7 +894,9 @@ def test_rules_that_make_no_sense_are_refused(make, message):
 
 
 def test_links_in_a_circle_are_refused():
-    space = ActionSpace([Feature(name, "float", 0, 1) for name in "abc"], [Link("a", ["b"]), Link("b", ["c"])])
+    space = ActionSpace(
+        [Feature(name, "float", 0, 1) for name in "abc"], [Link("a", ["b"]), Link("b", ["c"])]
+    )
     with pytest.raises(ValueError, match="circle"):
         space.add(Link("c", ["a"]))
     assert len(space.rules) == 2
@@ -913,13 +955,41 @@ def test_the_scorer_is_cloned_and_pickled_with_its_space(credit):
 
 
 def test_a_person_is_told_the_nearest_change_and_its_range():
-    told = ResponsivenessScorer(small()).explain(pd.Series({"x1": 0, "x2": 0}), lambda Z: (Z["x1"] > 2).astype(int))
+    told = ResponsivenessScorer(small()).explain(
+        pd.Series({"x1": 0, "x2": 0}), lambda Z: (Z["x1"] > 2).astype(int)
+    )
     row = told.scores.frame.row(0, named=True)
-    assert (row["column"], row["value"], row["example"], row["low"], row["high"], row["n"]) == ("x1", 0.6, 3, 1, 5, 5)
+    assert (row["column"], row["value"], row["example"], row["low"], row["high"], row["n"]) == (
+        "x1",
+        0.6,
+        3,
+        1,
+        5,
+        5,
+    )
     assert row["direction"] == "up"
     assert "x1: up from 0 to 3 (60% of 5 changes between 1 and 5)" in str(told)
     with pytest.raises(ValueError, match="about one person"):
         ResponsivenessScorer(small()).explain(np.zeros((2, 2)), above(0, 2))
+
+
+def test_the_example_is_the_nearest_value_that_works_on_either_side():
+    space = ActionSpace([Feature("x", "int", 0, 9)])
+    found = scored(space, [[4], [8]], lambda X: ((X[:, 0] < 3) | (X[:, 0] == 9)).astype(int))
+    assert_array_equal(found.examples[:, 0], [2, 9])
+    assert_array_equal(found.low[:, 0], [0, 0])
+    assert_array_equal(found.high[:, 0], [9, 9])
+
+
+def test_drawn_columns_find_a_witness_at_the_end_of_a_range_but_never_certify():
+    space = ActionSpace([Feature("a", "float", 0, 1), Feature("b", "float", 0, 1)])
+    scorer = ResponsivenessScorer(space)
+    x = np.zeros((1, 2))
+    # only both at their ends reach it: no draw of one of them would
+    found = scorer.is_fixed(x, lambda X: (X.sum(axis=1) >= 2).astype(int))
+    assert found.status[0] == "recourse"
+    assert_array_equal(found.witness, [[1, 1]])
+    assert scorer.is_fixed(x, lambda X: np.zeros(len(X))).status[0] == "unknown"
 
 
 def test_k_bounds_the_reasons_and_the_best_come_first(credit):

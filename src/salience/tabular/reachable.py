@@ -87,7 +87,7 @@ class Reachable:
             part = self.components[c]
             singles = [self.interventions(c, x, (k,)).values for k in range(len(x))]
             values = np.concatenate([x[None], *singles, self._scattered(part, x, self._rng(c, x, ()))])
-            self._keep(key, Points(np.unique(values, axis=0), None, float(self.n_samples), "sampled"))
+            self._keep(key, Points(values, None, float(self.n_samples), "sampled"))
         return self._kept[key]
 
     def _interventions(self, c: int, x: Floats, moved: tuple[int, ...]) -> Points:

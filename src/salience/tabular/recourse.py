@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,11 @@ def recourse(reachable: Reachable, base: Floats, decide: Decision, max_points: i
 
 
 class _Walk:
-    """The reachable set of one person as numbers from 0 on, each of which is a choice in every component."""
+    """The reachable set of one person: each point is a choice in every component.
+
+    A set that fits is walked through once; of one that does not, `max_points` are picked at random after the first,
+    every other one leaning to the front of each component, where the promising rows are.
+    """
 
     def __init__(self, reachable: Reachable, x: Floats, max_points: int) -> None:
         self.x = x
@@ -77,7 +82,9 @@ class _Walk:
         self.sizes = [len(values) for values in self.values]
         self.total = math.prod(self.sizes)
         self.limit = min(self.total, max_points)
-        self.whole &= self.total <= max_points
+        self.fits = self.total <= max_points
+        self.whole &= self.fits
+        self.rng = np.random.default_rng([reachable.seed, zlib.crc32(x.tobytes())])
         self.at = 0
 
     @property
@@ -90,9 +97,13 @@ class _Walk:
         self.at += len(number)
         points = np.repeat(self.x[None], len(number), axis=0)
         for columns, values, size in zip(self.columns, self.values, self.sizes, strict=True):
-            points[:, columns] = values[number % size]
-            number = number // size
+            points[:, columns] = values[number % size if self.fits else self._pick(number, size)]
+            number = number // size if self.fits else number
         return points
+
+    def _pick(self, number: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+        drawn = self.rng.random(len(number)) ** np.where(number % 2 == 0, 1.0, 3.0)
+        return np.where(number == 0, 0, (drawn * size).astype(np.int64))
 
 
 def _sort(walks: list[_Walk], decide: Decision) -> None:
