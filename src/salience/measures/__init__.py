@@ -82,7 +82,7 @@ __getattr__, __dir__ = lazy_namespace(
         "PermutationTest": "salience.measures.resampling:PermutationTest",
         "adjusted_mutual_information": "salience.measures.association:adjusted_mutual_information",
         "ag_nonconvex": "salience.measures.optimize:ag_nonconvex",
-        "bandwidths": "salience.measures.bandwidths:bandwidths",
+        "bandwidths": "salience.measures.bandwidth:bandwidths",
         "binned_information": "salience.measures.binning:binned_information",
         "bootstrap": "salience.measures.resampling:bootstrap",
         "bootstrap_intervals": "salience.measures.intervals:bootstrap_intervals",

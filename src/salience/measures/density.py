@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
-from salience.measures.bandwidths import bandwidths
+from salience.measures.bandwidth import bandwidths
 
 __all__ = ["class_information", "joint_density", "kernel_information", "standardised"]
 

@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from salience.measures.bandwidths import BANDWIDTHS
+from salience.measures.bandwidth import BANDWIDTHS
 from salience.parallel import pmap
 from salience.results.meta import Meta
 from salience.results.scores import Scores
