@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import clone
+from sklearn.utils import get_tags
 
 from salience.results.scores import Scores
 from salience.verify.sample import Sample
@@ -66,6 +67,19 @@ def arguments(method: Any) -> frozenset[str]:
         return frozenset(inspect.signature(method).parameters)
     except (TypeError, ValueError):
         return frozenset()
+
+
+def needs_no_target(method: Any) -> bool:
+    """Whether an estimator declares that it does without a target.
+
+    Examples
+    --------
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.linear_model import Ridge
+    >>> needs_no_target(PCA()), needs_no_target(Ridge()), needs_no_target(lambda frame, label: None)
+    (True, False, False)
+    """
+    return hasattr(method, "__sklearn_tags__") and not get_tags(method).target_tags.required
 
 
 def takes_seed(method: Any) -> bool:

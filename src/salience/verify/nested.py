@@ -34,7 +34,7 @@ from salience.verify.checks.planted import KINDS, controls
 from salience.verify.checks.planted import THRESHOLDS as PLANTED
 from salience.verify.checks.relations import agreement, covariates_of, nuisance
 from salience.verify.checks.stability import stability
-from salience.verify.fitting import fit_scores
+from salience.verify.fitting import fit_scores, needs_no_target
 from salience.verify.sample import Sample
 from salience.verify.verdict import Verdict, report
 
@@ -45,6 +45,9 @@ NO_FIDELITY = Check.not_run(
 PERMUTED = 5  # permutations of the target per split: one of them may be lucky
 # What stands in the place of the ranking in every split, and has to fail.
 CONTROLS = ("random", "reversed", "permuted target")
+# Planted controls that ask what the method makes of the target.
+OF_THE_TARGET = ("permuted target", "label copy")
+UNREAD = "the method ranks without the target, so another target is no control"
 
 
 def verify(method: Any, data: Any, **settings: Any) -> Verdict:
@@ -173,7 +176,8 @@ def verify_method(
     thresholds : mapping of check to float, optional
         The defaults are in `THRESHOLDS`.
     planted, under : sequence of str
-        Kinds of `controls` and `invariance`; empty to leave them out.
+        Kinds of `controls` and `invariance`; empty to leave them out. Those about the target are left out for an
+        estimator that declares to need none and ranks alike whatever the target is.
     other : method, optional
         Another method, for the agreement.
     task : {"auto", "classes", "numbers"}
@@ -212,12 +216,15 @@ def verify_method(
     rows: list[Check] = []
     for name in ("retention", "deletion"):
         rule = Rule(limits[name], level=level, seed=seed)
-        rows += _beside_controls(name, [run.gains[name] for run in runs] if sizes else [], random, rule)
+        rows += _beside_controls(name, runs if sizes else [], random, rule)
     rows.append(told(_leak_of, runs, limits["leak"], level, seed))
     rows.append(told(stability, [run.scores for run in runs], threshold=limits["stability"], level=level))
-    limited = {kind: limits[f"controls: {kind}"] for kind in planted}
+    unread = [kind for kind in planted if kind in OF_THE_TARGET and all(run.blind for run in runs)]
+    rows += [Check.not_run(f"controls: {kind}", UNREAD) for kind in unread]
+    kinds = [kind for kind in planted if kind not in unread]
+    limited = {kind: limits[f"controls: {kind}"] for kind in kinds}
     rows += (
-        told(controls, method, sample, planted, thresholds=limited, **shared)
+        told(controls, method, sample, kinds, thresholds=limited, **shared)
         if planted
         else [Check.not_run("controls", "left out by the caller")]
     )
@@ -259,11 +266,14 @@ class SplitRun:
         Evaluates on the rows held out.
     gains : dict of check to Gains
         Rankings in the order real, reversed, those of permuted targets, random ...
+    blind : bool
+        The method says it needs no target, and ranks alike whatever the target is.
     """
 
     scores: Scores
     bench: Bench
     gains: dict[str, Gains]
+    blind: bool = False
 
 
 def _judge_split(
@@ -286,19 +296,26 @@ def _judge_split(
     # The random rankings are the same in every split: a ranking that is bad everywhere must not average out.
     orders: list[Order] = [real, real[::-1]]
     orders += [ranked(fit_scores(method, permuted, seed=own_seed), bench) for permuted in blind]
+    unread = needs_no_target(method) and all(np.array_equal(order, real) for order in orders[2:])
     orders += random_orders(len(sample.items), random, seed)
     names = ("retention", "deletion") if sizes else ()
     measured = {name: gains(bench, orders, sizes, name) for name in names}
-    return SplitRun(scores, bench, measured)
+    return SplitRun(scores, bench, measured, unread)
 
 
-def _beside_controls(name: str, splits: Sequence[Gains], random: int, rule: Rule) -> list[Check]:
+def _beside_controls(name: str, runs: Sequence[SplitRun], random: int, rule: Rule) -> list[Check]:
     """The check of the real ranking, and the same of the controls."""
-    if not splits:
+    if not runs:
         return [Check.not_run(name, "there is one column: there is no top to speak of", how="refit")]
     blind, drawn = range(2, 2 + PERMUTED), range(2 + PERMUTED, 2 + PERMUTED + random)
     subjects = dict(zip((RANKING, *CONTROLS), (range(1), drawn, range(1, 2), blind), strict=True))
-    return judge_gains(name, Gains.stacked(splits), subjects, drawn, rule, how="refit")
+    unread: list[Check] = []
+    if all(run.blind for run in runs):
+        subject = CONTROLS[2]
+        del subjects[subject]
+        unread = [Check.not_run(name, UNREAD, how="refit").about(subject)]
+    stacked = Gains.stacked([run.gains[name] for run in runs])
+    return judge_gains(name, stacked, subjects, drawn, rule, how="refit") + unread
 
 
 def _leak_of(runs: Sequence[SplitRun], threshold: float, level: float, seed: int) -> Check:
