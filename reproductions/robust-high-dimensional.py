@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from reproductions.carriers import rdataset
 from reproductions.claims import Claim
+from reproductions.robust_solvers import solvers, sparse_linear
 from salience.data.datasets import LABELS, load
 from salience.measures import kernel_information
 from salience.measures.density import standardised
@@ -390,6 +391,8 @@ def mixed_model_real(frozen: dict[str, Any]) -> list[Claim]:
 PARTS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "screening": screening,
     "screening_real": screening_real,
+    "sparse_linear": sparse_linear,
+    "solvers": solvers,
     "mixed_model": mixed_model,
     "mixed_model_real": mixed_model_real,
 }
