@@ -550,6 +550,7 @@ def test_drawing_ends_where_nothing_is_feasible():
     found = scored(space, [[0.0, 0]], above(0, 0))
     assert found.status[0, 0] == "blocked"
     assert found.scores[0, 0] == 0
+    assert not found.exact[0, 0]  # nothing was found, which is no proof
 
 
 def test_drawing_counts_exactly_the_draws_asked_for():
@@ -676,6 +677,7 @@ def test_without_a_hit_the_test_says_below_eps_from_29_draws_on():
         found = scored(space, [[0.5]], lambda X: np.zeros(len(X)), n_samples=n)
         assert (found.p_unresponsive[0, 0] <= 0.05) == certain
         assert (found.upper[0, 0] <= 0.1) == certain
+        assert bool(found.meta.warnings) == (not certain)
 
 
 def test_a_list_longer_than_max_points_is_drawn():
@@ -858,7 +860,7 @@ def test_a_range_without_end_is_refused_where_values_are_drawn():
         (OneHot(["x1", "x2"]), "takes bool columns"),
         (OneHot(["x2", "zz"]), "'zz', which is no feature"),
         (Switch("x1", ["x2"]), "needs a bool column"),
-        (Link("x2", ["x1"], [0.5]), "use a whole scale"),
+        (Link("x2", ["x1"], [0.5]), "Use a whole scale"),
         (Reachability(["x1"], [[0], [9]]), "widen the bounds"),
     ],
 )
@@ -956,7 +958,7 @@ def test_the_scorer_is_cloned_and_pickled_with_its_space(credit):
 
 def test_a_person_is_told_the_nearest_change_and_its_range():
     told = ResponsivenessScorer(small()).explain(
-        pd.Series({"x1": 0, "x2": 0}), lambda Z: (Z["x1"] > 2).astype(int)
+        pd.Series({"x1": 0, "x2": 0}, dtype=object), lambda Z: (Z["x1"] > 2).astype(int)
     )
     row = told.scores.frame.row(0, named=True)
     assert (row["column"], row["value"], row["example"], row["low"], row["high"], row["n"]) == (

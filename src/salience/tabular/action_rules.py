@@ -58,10 +58,11 @@ class Link(Rule):
         if not space[self.source].actionable:
             raise ValueError(f"Link starts at {self.source!r}, which is not actionable")
         for name, scale in zip(self.targets, self.scales or (), strict=True):
-            whole = space[name].kind != "float" and space[self.source].kind != "float"
-            if whole and not float(scale).is_integer():
+            whole = space[self.source].kind != "float" and float(scale).is_integer()
+            if space[name].kind != "float" and not whole:
                 raise ValueError(
-                    f"Link moves {name!r}, of kind {space[name].kind}, by {scale:g}: use a whole scale, "
+                    f"Link moves {name!r}, of kind {space[name].kind}, by {scale:g} times a change of {self.source!r}, of kind "
+                    f"{space[self.source].kind}: that is no whole number. Use a whole scale and source, "
                     f'or space[{name!r}].set(kind="float")'
                 )
 

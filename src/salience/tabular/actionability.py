@@ -117,9 +117,6 @@ class ActionSpace:
     def __iter__(self) -> Iterator[Feature]:
         return iter(self._features.values())
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._features
-
     def __getitem__(self, name: str) -> Feature:
         if name not in self._features:
             raise ValueError(

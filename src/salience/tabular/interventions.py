@@ -50,18 +50,18 @@ class Decision:
         self._labels: Callable[[Any], Any] = predict.predict if hasattr(predict, "predict") else predict
         numeric = hasattr(predict, "predict_proba") or hasattr(predict, "decision_function")
         self._number: ModelOutput | None = None
-        if numeric or (threshold is not None and not hasattr(predict, "predict")):
-            self._number = ModelOutput(predict, target=target if numeric else None)
+        if numeric and (classes is not None or threshold is not None):
+            self._number = ModelOutput(predict, target=target)
+        elif threshold is not None and not hasattr(predict, "predict"):
+            self._number = ModelOutput(predict)
         elif threshold is not None:
             raise ValueError(
                 "threshold needs a model with predict_proba or decision_function, or a function of numbers"
             )
-        self.asked = 0
 
     def __call__(self, values: Floats) -> Mask:
         """Which rows, shape (m, d), are decided for the target."""
         table = like(self._like, values, self._names)
-        self.asked += len(values)
         if self._threshold is not None and self._number is not None:
             return np.asarray(self._number(table) >= self._threshold)
         said = np.asarray(self._labels(table))
@@ -81,7 +81,6 @@ class Decision:
         """How much the model leans to the target; 0 or 1 where it gives labels only."""
         if self._number is None:
             return self(values).astype(np.float64)
-        self.asked += len(values)
         return self._number(like(self._like, values, self._names))
 
 

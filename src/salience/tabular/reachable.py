@@ -29,7 +29,8 @@ class Points(NamedTuple):
     values : ndarray of float64, shape (m, columns)
     weights : ndarray of float64, shape (m,), or None when all count alike
     draws : float
-        How many independent draws they are worth; infinite when they are all there are.
+        How many independent draws they are worth; infinite when they are all there are. Of "blocked", how many found
+        nothing allowed.
     status : {"exact", "sampled", "incomplete", "blocked", "immutable"}
     """
 
@@ -124,6 +125,7 @@ class Reachable:
                     rows = None
                 else:
                     rows = _distinct(rows) if any(part.links) else rows
+            self._forget()
             self._rows[key] = rows
             self._size += 0 if rows is None else rows.values.size
         return self._rows[key]
@@ -177,7 +179,7 @@ class Reachable:
         count = count[count > 0][: self.n_samples]
         points = np.concatenate(values)[: count.sum()]
         if not len(points):
-            return Points(points, None, math.inf, "blocked")
+            return Points(points, None, float(ROUNDS * self.n_samples), "blocked")
         # Completions of one draw are not independent: they are worth what Kish's formula says.
         return Points(points, None, float(count.sum() ** 2 / (count**2).sum()), "sampled")
 
@@ -287,12 +289,15 @@ class Reachable:
         return np.random.default_rng([self.seed, c, len(moved), *moved, zlib.crc32(x.tobytes())])
 
     def _keep(self, key: tuple[int, bytes, tuple[int, ...]], points: Points) -> None:
+        self._forget()
+        self._kept[key] = points
+        self._size += points.values.size
+
+    def _forget(self) -> None:
         if self._size > REMEMBERED:
             self._kept.clear()
             self._rows.clear()
             self._size = 0
-        self._kept[key] = points
-        self._size += points.values.size
 
 
 def _points(values: Floats) -> Points:

@@ -46,7 +46,7 @@ class Responsiveness(Attributions):
         Whether every intervention was tried.
     status : ndarray of str, shape (n, items)
         "exact"; "sampled"; "incomplete": the solver stopped at its limit; "blocked": no change is allowed for this
-        person; "immutable": not actionable.
+        person, or (where not `exact`) none was found in many draws; "immutable": not actionable.
     ci : ndarray of float64, shape (n, items, 2)
         Clopper-Pearson interval of level ``1 - alpha``; the value itself where exact, [0, 1] where incomplete.
     responsive : ndarray of bool, shape (n, items)
@@ -78,7 +78,7 @@ class Responsiveness(Attributions):
         pairs = bool(items) and isinstance(items[0], tuple)
         super().__init__(
             tally.score, items, ("a", "b") if pairs else ("column",), lo=ends[0], hi=ends[1],
-            exact=np.isin(tally.status, ("exact", "blocked", "immutable")), status=tally.status,
+            exact=np.isinf(tally.draws), status=tally.status,
             data=data, item="pair" if pairs else "column", meta=meta,
         )  # fmt: skip
         own = {

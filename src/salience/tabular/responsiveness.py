@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import _param_validation as allowed
 from sklearn.utils import check_random_state
 
+from salience.measures.proportions import draws_to_exclude
 from salience.results.attributions import Attributions
 from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
@@ -188,8 +189,8 @@ class ResponsivenessScorer(BaseEstimator):
         ----------
         x : array-like of shape (d,), or a table with one row
         """
-        if hasattr(x, "to_frame") and not hasattr(x, "columns"):
-            x = x.to_frame().T
+        if hasattr(x, "to_frame") and hasattr(x, "index"):  # a row of a pandas table
+            x = x.to_frame().T.infer_objects()
         elif not hasattr(x, "columns") and np.ndim(x) == 1:
             x = np.asarray(x, dtype=np.float64)[None]
         base, decide = self._door(x, predict)
@@ -336,6 +337,11 @@ class ResponsivenessScorer(BaseEstimator):
         unfinished = int((tally.status == "incomplete").sum())
         if unfinished:
             said.append(f"{unfinished} scores rest on the points the solver found before its limit")
+        needed = draws_to_exclude(self.eps, self.alpha)
+        if (tally.status == "sampled").any() and self.n_samples < needed:
+            said.append(
+                f"n_samples={self.n_samples} is too few to say that a score is below {self.eps:g}: {needed} misses would"
+            )
         params = {name: value for name, value in self.get_params(deep=False).items() if name != "space"}
         meta = Meta(
             method="responsiveness", params={**params, "space": self.space.digest()},
