@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from salience.cli import automl, data, explore, quality, rank, runs, selftest
+from salience.cli import (
+    automl,
+    data,
+    explain,
+    explore,
+    interactions,
+    quality,
+    rank,
+    runs,
+    select,
+    selftest,
+)
 from salience.cli.errors import Commands
 
 app = typer.Typer(
@@ -25,6 +36,9 @@ RANKING, RUNS, DATA = "Rank", "Look at runs", "Data"
 
 app.command(rich_help_panel=RANKING)(rank.rank)
 app.command(rich_help_panel=RANKING)(rank.merge)
+app.command(rich_help_panel=RANKING)(select.select)
+app.command(rich_help_panel=RANKING)(interactions.interactions)
+app.command(rich_help_panel=RANKING)(explain.explain)
 app.command(rich_help_panel=RANKING)(explore.transforms)
 app.command(rich_help_panel=RANKING)(explore.evolve)
 app.command(rich_help_panel=RANKING)(rank.demo)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from salience.tabular.stream import RankingPass
     from salience.verify.verdict import Verdict
 
-__all__ = ["VERIFY_ROWS", "read_planned", "read_sample", "verdict_on"]
+__all__ = ["VERIFY_ROWS", "read_planned", "read_row", "read_sample", "verdict_on"]
 
 VERIFY_ROWS = 5000  # rows judged on by default: some 700 refits take a minute or two
 SPREAD = 20  # the sample is drawn from this many times as many rows, spread over the source
@@ -100,30 +100,72 @@ def read_sample(source: Any, target: str, kinds: Mapping[str, str], rows: int, s
 
     from salience.data.pilot import PIECE_ROWS, choose_pieces
 
-    columns = [
-        name for name in source.columns if name == target or kinds.get(name) in ("number", "text", "time")
-    ]
+    columns = _columns_read(source, target, kinds)
     shards = source.shards()
     parts = []
     for position, wanted in choose_pieces(shards, SPREAD * rows, seed).items():
         for number, batch in enumerate(source.batches(shards[position], columns, PIECE_ROWS)):
             if number in wanted:
-                # readers code text where it repeats; polars cannot make numbers of codes
-                parts.append(
-                    pl.DataFrame(batch).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-                )
+                parts.append(batch)
             if number >= max(wanted):
                 break
-    frame = pl.concat(parts, how="vertical_relaxed").filter(pl.col(target).is_not_null())
-    numbers = [
-        pl.col(n).cast(pl.Float64, strict=False) for n in columns if kinds.get(n) == "number" and n != target
-    ]
-    return frame.with_columns(numbers).sample(min(rows, len(frame)), seed=seed, shuffle=True)
+    frame = _as_frame(parts, columns, kinds).filter(pl.col(target).is_not_null())
+    return frame.sample(min(rows, len(frame)), seed=seed, shuffle=True)
+
+
+def read_row(source: Any, target: str, row: int, seed: int) -> pl.DataFrame:
+    """One row of a source, by its number from 0, as `read_planned` reads rows.
+
+    Raises
+    ------
+    ValueError
+        If the source is shorter.
+    """
+    from salience.data.pilot import PIECE_ROWS
+
+    if row >= source.rows:
+        raise ValueError(f"there is no row {row:,}: the source has {source.rows:,}, numbered from 0")
+    kinds = _kinds(source, target, seed)
+    columns = _columns_read(source, target, kinds)
+    first = 0
+    for shard in source.shards():
+        if row >= first + shard.rows:
+            first += shard.rows
+            continue
+        for batch in source.batches(shard, columns, PIECE_ROWS):
+            if row < first + batch.num_rows:
+                return _as_frame([batch.slice(row - first, 1)], columns, kinds)
+            first += batch.num_rows
+    raise ValueError(f"row {row:,} could not be read: the source has changed")
 
 
 def read_planned(source: Any, target: str, rows: int, seed: int) -> pl.DataFrame:
     """The same for a source that has no plan yet."""
+    return read_sample(source, target, _kinds(source, target, seed), rows, seed)
+
+
+def _kinds(source: Any, target: str, seed: int) -> dict[str, str]:
     from salience.data.plan import plan
 
-    kinds = {column.name: column.kind for column in plan(source, label=target, seed=seed).columns}
-    return read_sample(source, target, kinds, rows, seed)
+    planned = plan(source, label=target, seed=seed)
+    kinds = {column.name: column.kind for column in planned.columns}
+    # a label of few numbers is one of classes, whose names are texts
+    return kinds | {label.name: "number" for label in planned.labels if label.kind == "bins"}
+
+
+def _columns_read(source: Any, target: str, kinds: Mapping[str, str]) -> list[str]:
+    return [
+        name for name in source.columns if name == target or kinds.get(name) in ("number", "text", "time")
+    ]
+
+
+def _as_frame(batches: Sequence[Any], columns: Sequence[str], kinds: Mapping[str, str]) -> pl.DataFrame:
+    """Batches as one frame, numbers as numbers."""
+    import polars as pl
+
+    # readers code text where it repeats; polars cannot make numbers of codes
+    parts = [
+        pl.DataFrame(batch).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)) for batch in batches
+    ]
+    numbers = [pl.col(n).cast(pl.Float64, strict=False) for n in columns if kinds.get(n) == "number"]
+    return pl.concat(parts, how="vertical_relaxed").with_columns(numbers)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from salience.cli import explain, interactions, select
 from salience.cli import options as o
 from salience.cli.judging import VERIFY_ROWS
 
 if TYPE_CHECKING:
     from salience.runs.reader import Run
     from salience.tabular.stream import RankingPass
+    from salience.verify.verdict import Verdict
 
 
 def verify(
-    run: Annotated[Path, typer.Argument(help="A run folder of `salience rank`.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, of whatever command found something.")],
     estimator: o.Estimator = "logistic",
     rows: Annotated[int, typer.Option(min=100, help="Rows of the source to judge on.")] = VERIFY_ROWS,
     source: Annotated[
@@ -33,22 +36,18 @@ def verify(
     """Does a ranking hold up? Ranks anew inside splits and judges on the rows left out."""
     from salience.cli import show
     from salience.cli.errors import demand
-    from salience.cli.judging import verdict_on
     from salience.report import write_report
-    from salience.report.words import headline, ranked
+    from salience.report.words import how_sure
     from salience.runs.reader import Run
 
     opened = Run.open(run)
-    if opened.command not in REOPEN or opened.scores is None:
+    if opened.command not in JUDGES or opened.scores is None:
         raise ValueError(
-            f"{run} is a run of {opened.command!r}; verify judges runs of `salience rank`, `merge` and `demo`"
+            f"{run} is a run of {opened.command!r}; verify judges runs of {', '.join(f'`{name}`' for name in JUDGES)}"
         )
-    target = opened.options["target"]
-    ranker, data = REOPEN[opened.command](opened, source)
-    kinds = {column["name"]: column["kind"] for column in (opened.plan or {}).get("columns", [])}
     settings: dict[str, Any] = {"estimator": estimator, "rows": rows, "seed": seed, "threads": threads}
     with show.progress("judging", "checks") as tell:
-        verdict = verdict_on(ranker, data, target[0], kinds, progress=tell, **settings)
+        verdict = JUDGES[opened.command](opened, source, progress=tell, **settings)
     text = verdict.to_json(opened.path / "verdict.json")
     if report:
         write_report(Run.open(run))
@@ -57,9 +56,18 @@ def verify(
     else:
         show.verdict(verdict)
     show.say(str(opened.path / "verdict.json"))
-    show.conclude_unless(json, headline(ranked(opened.scores)[0], target[0], verdict)[-1])
+    show.conclude_unless(json, how_sure(verdict))
     if strict:
         demand(verdict)
+
+
+def judge_ranking(run: Run, moved: str | None, **settings: Any) -> Verdict:
+    """The verdict on a run of `rank`, `merge` or `demo`: the ranking is made anew inside splits."""
+    from salience.cli.judging import verdict_on
+
+    ranker, data = REOPEN[run.command](run, moved)
+    kinds = {column["name"]: column["kind"] for column in (run.plan or {}).get("columns", [])}
+    return verdict_on(ranker, data, run.options["target"][0], kinds, **settings)
 
 
 def _as_asked(run: Run, moved: str | None) -> tuple[RankingPass, Any]:
@@ -98,6 +106,13 @@ def _as_ranked(run: Run) -> RankingPass:
 
 # How the ranker and the data of a run are had again, by the command that made it.
 REOPEN = {"rank": _as_asked, "merge": _as_merged, "demo": _as_shipped}
+# How a run is judged, by the command that made it.
+JUDGES: dict[str, Callable[..., Verdict]] = {
+    **dict.fromkeys(REOPEN, judge_ranking),
+    "select": select.judge_again,
+    "explain": explain.judge_again,
+    "interactions": interactions.judge_again,
+}
 
 
 def report(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -93,6 +95,19 @@ def cardinality(run: Run) -> dict[str, Any] | None:
         return None
     picture = cardinality_scatter(frame.to_dicts(), read_ranking(frame, key), key, scores.meta.unit or "")
     return {"picture": picture} if picture else None
+
+
+def pictures(run: Run) -> dict[str, Any] | None:
+    """Pictures that the command drew, each as an image of its own: a script in one of them would not run."""
+    shown = []
+    for picture in run.info.get("pictures", []):
+        path = run.file(Path(picture["file"]).name)
+        if path is not None and path.suffix == ".svg":
+            data = base64.b64encode(path.read_bytes()).decode()
+            shown.append({"title": picture["title"], "source": f"data:image/svg+xml;base64,{data}"})
+    reasons = run.file("reasons.txt")
+    said = reasons.read_text("utf-8") if reasons is not None else None
+    return {"shown": shown, "said": said} if shown else None
 
 
 def redundancy(run: Run) -> dict[str, Any] | None:
@@ -262,6 +277,7 @@ def repeat(run: Run) -> dict[str, Any] | None:
 SECTIONS = (
     Section("summary", "In short", summary),
     Section("ranking", "The ranking", ranking),
+    Section("pictures", "Seen", pictures),
     Section("cardinality", "Signal and cardinality", cardinality),
     Section("verification", "Does it hold up?", verification),
     Section("redundancy", "Who says the same", redundancy),

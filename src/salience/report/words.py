@@ -24,6 +24,7 @@ __all__ = [
     "Pile",
     "Reading",
     "headline",
+    "how_sure",
     "name_list",
     "number",
     "plural",
@@ -241,7 +242,7 @@ def headline(
     if nothing := len(reading.piles["silent"]):
         what = plural(nothing, "other column") if looks else plural(nothing, "column")
         sentences.append(f"Nothing was found in {what}.")
-    return [*sentences, _how_sure(verdict)]
+    return [*sentences, how_sure(verdict)]
 
 
 def _what_matters(reading: Reading, label: str) -> str:
@@ -264,7 +265,8 @@ def _what_matters(reading: Reading, label: str) -> str:
     return f"{share} {tells} {what}: {name_list(best)}."
 
 
-def _how_sure(verdict: Verdict | None) -> str:
+def how_sure(verdict: Verdict | None) -> str:
+    """One sentence on what became of the checks."""
     own = [check for check in verdict if not check.is_control] if verdict is not None else []
     ran = [check for check in own if check.verdict != "not run"]
     if verdict is None or not ran:

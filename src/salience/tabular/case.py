@@ -1,0 +1,196 @@
+"""One row of a table and a model of the others: why this prediction, and what could change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from salience.results.scores import Scores
+from salience.tabular.actionability import ActionSpace
+from salience.tabular.dhondt import DhondtExplainer
+from salience.tabular.explanation import DhondtExplanation
+from salience.tabular.responses import Reasons
+from salience.tabular.responsiveness import ResponsivenessScorer
+from salience.verify.bench import hold_columns
+from salience.verify.checks.faithfulness import fidelity
+from salience.verify.encoding import split_columns
+from salience.verify.estimators import named_estimator
+from salience.verify.filling import filled_columns
+from salience.verify.nested import verify_scores
+from salience.verify.sample import Sample
+from salience.verify.verdict import Verdict, report
+
+__all__ = ["Case", "suggested_actions"]
+
+JUDGED = 40  # other rows that are explained when the explanations are judged
+HELD = 0.25  # share of the rows that the model does not see
+
+
+class Case:
+    """A row, and a model fitted on other rows.
+
+    Parameters
+    ----------
+    frame : polars frame
+        The other rows, the label among their columns.
+    label : str
+    row : polars frame of one row
+        What is explained, without the label.
+    model : str or estimator, default="forest"
+        As `named_estimator` has it.
+    outcome : str, optional
+        The class that is explained, and wanted; by default the last one in order.
+    seed : int
+
+    Attributes
+    ----------
+    fitted : estimator
+        On three quarters of the rows.
+    outcome : object or None
+        The class; None for numbers.
+
+    Raises
+    ------
+    ValueError
+        If the class or the model is not known, or the row has other columns.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> frame = pl.DataFrame({"a": rng.normal(size=400), "b": rng.normal(size=400)}).with_columns(y=pl.col("a") > 0)
+    >>> case = Case(frame, "y", pl.DataFrame({"a": [2.0], "b": [0.0]}), model="logistic")
+    >>> case.scores(case.explained()).top(1).items
+    ['a']
+    """
+
+    def __init__(
+        self, frame: pl.DataFrame, label: str, row: pl.DataFrame, *, model: Any = "forest", outcome: str | None = None,
+        seed: int = 0,
+    ) -> None:  # fmt: skip
+        sample = Sample.of(frame, label)
+        if list(row.columns) != list(sample.items) or len(row) != 1:
+            raise ValueError(f"the row has the columns {row.columns}, the others {list(sample.items)}")
+        self.label, self.row, self.seed, self.task = label, row, seed, sample.task
+        self.outcome = self._class(sample, outcome)
+        name = "ridge" if model == "logistic" and sample.task == "numbers" else model
+        train, held = train_test_split(np.arange(len(sample)), test_size=HELD, random_state=seed)
+        self._train, self._held = sample.take(train), sample.take(held)
+        self.fitted = named_estimator(name, sample.task, seed).fit(self._train.X, self._train.target)
+
+    def _class(self, sample: Sample, outcome: str | None) -> Any:
+        if sample.task == "numbers":
+            if outcome is not None:
+                raise ValueError(f"{self.label!r} is a number and has no classes: leave out the outcome")
+            return None
+        classes = {str(value): value for value in np.unique(sample.target).tolist()}
+        if outcome is not None and outcome not in classes:
+            raise ValueError(f"{self.label!r} has no class {outcome!r}; it has {', '.join(classes)}")
+        return classes[outcome] if outcome is not None else list(classes.values())[-1]
+
+    def explained(self, seats: int = 100, rows: pl.DataFrame | None = None) -> DhondtExplanation:
+        """The prediction for the row (or for others) as seats of its columns."""
+        explainer = DhondtExplainer(self.fitted, self._train.X, target=self.outcome, random_state=self.seed)
+        self.output = explainer.output
+        return explainer.explain(self.row if rows is None else rows, seats=seats)
+
+    def scores(self, found: DhondtExplanation) -> Scores:
+        """What each column adds to the prediction; ``here`` is its value in the row, ``seats`` are those it has."""
+        scores = found.attributions.row(0)
+        parties = found.seats.filter(row=0)
+        seats = {name: own for names, own in parties.select("members", "seats").rows() for name in names}
+        here = [str(self.row[name][0]) for name in scores.items]
+        columns = {"here": pl.Series(here), "seats": pl.Series([seats.get(name) for name in scores.items])}
+        return scores.replace(frame=scores.frame.with_columns(**columns))
+
+    def sentence(self, found: DhondtExplanation) -> str:
+        """The prediction, the usual one, and what makes the difference."""
+        value = float(found.attributions.values.sum() + sum(r.sum() for r in found.residuals.values()))
+        base, ratio = float(found.base_values[0]), float(found.diagnostics["ratio"][0])
+        what = f"The {self.output.output} of {self.label}" + (
+            "" if self.outcome is None else f" = {self.outcome}"
+        )
+        scores = self.scores(found)
+        first = [str(name) for name in scores.top(3).items]
+        trust = (
+            "" if ratio <= 0.5 else f" The columns do not add up (ratio {ratio:.2f}): do not trust the split."
+        )
+        return f"{what} is {base + value:.3g}, usually {base:.3g}; above all {', '.join(first)} make the difference.{trust}"
+
+    def reasons(self, actions: str | PathLike[str], at_least: float | None = None) -> Reasons:
+        """Single changes of the row, within what an actionability file allows, that would reach the outcome.
+
+        Parameters
+        ----------
+        actions : path
+            TOML or JSON, as `ActionSpace.load` reads it; about number columns.
+        at_least : float, optional
+            The prediction that is wanted, where the label is a number.
+        """
+        if self.task == "numbers" and at_least is None:
+            raise ValueError(f"{self.label!r} is a number: say which prediction is wanted (at_least)")
+        frame = self._train.X
+        numbers = [name for name in frame.columns if name in split_columns(frame)[0]]
+        space = ActionSpace.load(actions, frame.select(numbers))
+        names = list(space.names)
+
+        def predict(points: Any) -> NDArray[Any]:
+            values = np.asarray(points, dtype=np.float64)
+            said = self.row[np.zeros(len(values), dtype=np.int64)].with_columns(
+                **{name: pl.Series(values[:, j]) for j, name in enumerate(names)}
+            )
+            answer: NDArray[Any] = np.asarray(self.fitted.predict(said))
+            return answer if self.task == "numbers" else (answer == self.outcome).astype(np.int64)
+
+        here = self.row.select(names).with_columns(pl.all().cast(pl.Float64))
+        scorer = ResponsivenessScorer(space, target=1, threshold=at_least, random_state=self.seed)
+        return scorer.explain(here, predict)
+
+    def verdict(self, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Verdict:
+        """Do explanations like this one, of rows the model has not seen, say what happens when columns are taken away?
+
+        Half of the rows that the model has not seen are explained; whether the columns matter that they name is judged
+        on the other half.
+        """
+        half = len(self._held) // 2
+        told = self._held.take(np.arange(min(half, JUDGED)))
+        rest = self._held.take(np.arange(half, len(self._held)))
+        found = self.explained(rows=told.X)
+        if progress is not None:
+            progress(1, 2)
+        filled = filled_columns(told, "typical", seed)
+
+        def outputs(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+            return np.array([self.output(_without(told, filled, one).X) for one in keep])
+
+        bench = hold_columns(self.fitted, rest.X, rest.target, seed=seed)
+        checks = verify_scores(found.overall(), bench, seed=seed)
+        if progress is not None:
+            progress(2, 2)
+        own = fidelity(found.attributions, outputs, seed=seed)
+        rest_of = tuple(check for check in checks if check.name != own.name)
+        return report([own, rest_of], explained=len(told), seed=seed)
+
+
+def suggested_actions(frame: pl.DataFrame, label: str) -> ActionSpace:
+    """What the data suggest about the number columns, to be corrected by somebody who knows.
+
+    Examples
+    --------
+    >>> suggested_actions(pl.DataFrame({"age": [20, 30], "town": ["u", "v"], "y": [0, 1]}), "y").names
+    ('age',)
+    """
+    numbers, _ = split_columns(frame.drop(label))
+    if not numbers:
+        raise ValueError("there is no number column: only numbers can be changed by degrees")
+    return ActionSpace.from_data(frame.select(list(numbers)).drop_nulls())
+
+
+def _without(sample: Sample, filled: dict[str, Any], keep: NDArray[np.bool_]) -> Sample:
+    gone = {name: filled[name] for name, kept in zip(sample.items, keep, strict=True) if not kept}
+    return sample.with_columns(gone) if gone else sample
