@@ -17,6 +17,7 @@ FINDS = {
     "order_3mr": "by 3MR:",
     "quickselection": "planted columns in the top 20: 1",
     "rank_census": "keep: relationship, marital-status, capital-gain",
+    "rashomon_cloud": "widest cloud: price and demand",
     "responsiveness": "given only such reasons: 78%",
     "screening": "beyond chance: x0, x1, x2, x3, x4, x5",
     "sklearn_pipeline": "noise among them: []",

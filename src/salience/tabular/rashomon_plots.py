@@ -112,14 +112,17 @@ def _in_the_plane(found: Floats, expected: Floats, radius: Floats, epsilon: floa
     turn = np.linspace(0, 2 * np.pi, 361)
     for ring in np.unique(radius):
         own = radius == ring
-        order = np.argsort(np.arctan2(found[own, 1], found[own, 0]), kind="stable")
-        closed = found[own][np.append(order, order[0])] / epsilon
         last = ring == radius.max()
         ax.plot(ring * np.cos(turn), ring * np.sin(turn), color=GREY, linewidth=1.2, linestyle="--",
                 label="costs add up" if last else None)  # fmt: skip
         outside = np.linalg.norm(found[own], axis=1) > epsilon * (1 + 1e-9)
-        ax.plot(*closed.T, color=BLUE, linewidth=1, alpha=0.5)
-        points = found[own] / epsilon
+        points, aim = found[own] / epsilon, expected[own]
+        for quadrant in np.unique(
+            np.sign(aim), axis=0
+        ):  # directions of the masks: between them nothing is joined
+            there = (np.sign(aim) == quadrant).all(axis=1)
+            order = np.argsort(aim[there] @ (quadrant * [-1.0, 1.0]), kind="stable")
+            ax.plot(*points[there][order].T, color=BLUE, linewidth=1, alpha=0.5)
         ax.scatter(
             *points[~outside].T, s=20, color=BLUE, zorder=3, label="joint model in the set" if last else None
         )
@@ -138,11 +141,13 @@ def _in_the_plane(found: Floats, expected: Floats, radius: Floats, epsilon: floa
     ax.set_ylim(-limit, limit)
     ax.set_aspect("equal")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, fontsize="small", loc="lower center", bbox_to_anchor=(0.5, -0.02), ncols=3)
+    ax.legend(frameon=False, fontsize="small", loc="best")
     return ax
 
 
 def _in_space(found: Floats, expected: Floats, radius: Floats, epsilon: float, ax: Any) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -155,8 +160,8 @@ def _in_space(found: Floats, expected: Floats, radius: Floats, epsilon: float, a
         ax.plot_wireframe(
             *ball,
             color=GREY,
-            linewidth=0.4,
-            alpha=0.5,
+            linewidth=0.5,
+            alpha=0.7,
             label="costs add up" if ring == radius.max() else None,
         )
     aim = expected / epsilon
@@ -165,9 +170,12 @@ def _in_space(found: Floats, expected: Floats, radius: Floats, epsilon: float, a
     ax.scatter(*points[~outside].T, s=14, color=BLUE, depthshade=False, label="joint model in the set")
     if outside.any():
         ax.scatter(*points[outside].T, s=14, color=ORANGE, depthshade=False, label="joint model outside")
-    limit = 1.05 * max(1.0, float(np.abs(points).max()))
+    limit = 1.02 * max(1.0, float(np.abs(points).max()))
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), zlim=(-limit, limit))
-    ax.set_box_aspect((1, 1, 1))
+    ax.set_box_aspect((1, 1, 1), zoom=0.9)
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        axis.set_pane_color((1, 1, 1))
+        axis.set_major_locator(MaxNLocator(5))
     ax.legend(frameon=False, fontsize="small", loc="upper right")
     return ax
 
