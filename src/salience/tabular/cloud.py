@@ -124,8 +124,8 @@ def judge_pairs(
     Returns
     -------
     Verdict
-        ``stability`` of the strongest tenth of the pairs, with that of permuted labels as a control that must fail, and ``strength``: the
-        strongest interaction over the strongest one of permuted labels, at least 2.
+        ``stability`` of the strongest tenth of the pairs, with that of permuted labels as a control that must fail, and
+        ``strength``: the strongest interaction over the strongest one of permuted labels, at least 2.
     """
     sample = Sample.of(frame, label)
     rng = np.random.default_rng((seed, 7))
