@@ -494,7 +494,14 @@ def test_an_explanation_for_shap_holds_the_residuals_as_columns(monkeypatch):
 def test_progress_counts_to_the_end():
     told = []
     DhondtExplainer(linear, Z).explain(X, progress=lambda done, whole: told.append((done, whole)))
-    assert told[-1] == (30, 30)
+    assert told == [(30, 30)]
+    many = RNG.normal(size=(1100, 6))
+    explainer = DhondtExplainer(curved, Z, budget="fast")
+    told.clear()
+    found = explainer.explain(many, threshold=0.1, progress=lambda done, whole: told.append((done, whole)))
+    assert told == [(1024, 1100), (1100, 1100)]
+    again = explainer.explain(many[1050:], threshold=0.1).values
+    assert found.values[1050:] == pytest.approx(again, abs=1e-12)
 
 
 def test_pictures_of_one_prediction():

@@ -22,7 +22,8 @@ from salience.verify.fingerprints import fingerprint
 
 __all__ = ["DhondtExplainer"]
 
-BLOCK = 1 << 22  # rows times columns squared that are worked on at once: 32 MB an array
+# What is worked on between two reports of progress: predictions, their columns squared (32 MB an array), model rows.
+MOST_ROWS, MOST_CELLS, MOST_MODEL_ROWS = 1 << 10, 1 << 22, 1 << 18
 
 
 class DhondtExplainer:
@@ -187,7 +188,8 @@ class DhondtExplainer:
         part = full if campaign.sample is background else float(self.output(native(campaign.sample)).mean())
         base = part if self.baseline_mode == "sample" or self.baseline_mode == "auto" else full
         n, p = table.shape[0], len(campaign.kept)
-        size = max(1, BLOCK // (p * p if campaign.needs_pairs else p))
+        cells, model_rows = p * p if campaign.needs_pairs else p, p * campaign.sample.shape[0]
+        size = max(1, min(MOST_ROWS, MOST_CELLS // cells, MOST_MODEL_ROWS // model_rows))
         found = []
         for start in range(0, n, size):
             rows = np.arange(start, min(start + size, n))
