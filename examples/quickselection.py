@@ -27,7 +27,7 @@ X, _ = make_classification(
     shuffle=False,
     random_state=0,
 )
-selector = QuickSelector(20, hidden=200, epochs=40, output="tanh", random_state=0).fit(X)
+selector = QuickSelector(20, hidden=200, epochs=30, output="tanh", random_state=0).fit(X)
 print(f"planted columns in the top 20: {selector.get_support()[:20].sum()}")
 strength = selector.history_["strength"]  # (epochs, columns)
 
@@ -38,13 +38,13 @@ pixels = QuickSelector(16, hidden=200, n_runs=5, random_state=0).fit(digits)
 print(f"Jaccard index of the pixels of two runs: {pixels.stability_:.2f}")
 
 figure, (left, middle, right) = plt.subplots(
-    1, 3, figsize=(9.5, 3.4), layout="constrained", width_ratios=(2, 1, 1)
+    1, 3, figsize=(9.5, 3.3), layout="constrained", width_ratios=(2, 1, 1)
 )
 epochs = np.arange(1, len(strength) + 1)
 noise = strength[:, 20:]
 left.fill_between(epochs, *np.quantile(noise, (0.0, 1.0), axis=1), color="#bbbbbb", alpha=0.4, lw=0)
 left.fill_between(epochs, *np.quantile(noise, (0.05, 0.95), axis=1), color="#888888", alpha=0.5, lw=0)
-left.plot(epochs, strength[:, :20], color="#d55e00", lw=0.9, alpha=0.8)
+left.plot(epochs, strength[:, :20], color="#d55e00", lw=0.9)
 left.set(xlabel="epoch", ylabel="strength of the column", xlim=(1, len(strength)), ylim=(0, None))
 left.set_title("20 planted columns, 480 of noise", loc="left", fontsize=10)
 left.text(
@@ -75,4 +75,4 @@ for pixel in pixels.get_support(indices=True):
 
 # The picture of the documentation: python examples/quickselection.py docs/_static/quickselection.png
 if len(sys.argv) > 1:
-    figure.savefig(sys.argv[1], dpi=90)
+    figure.savefig(sys.argv[1], dpi=75, pil_kwargs={"optimize": True})
