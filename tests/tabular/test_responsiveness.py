@@ -641,6 +641,10 @@ def test_two_that_help_only_together_score_zero_alone_and_one_as_a_pair():
     assert pairs.items == (("a", "b"), ("a", "c"), ("b", "c"))
     assert_array_equal(pairs.scores, [[1, 0, 0]])
     assert_array_equal(pairs.examples[0, 0], [1, 1])
+    with pytest.raises(ValueError, match="k=2"):
+        scorer.score(x, both, pairs=[("a", "b")])
+    with pytest.raises(ValueError, match="two different actionable"):
+        scorer.score(x, both, k=2, pairs=[("a", "a")])
     assert scorer.explain([0, 0, 0], both).verdict == "recourse"
     assert scorer.explain([0, 0, 0], both).witness == {"a": 1.0, "b": 1.0}
     assert_array_equal(scorer.score(x, both, k=2, pairs=[("c", "b")]).scores, [[0]])
@@ -971,6 +975,8 @@ def test_a_person_is_told_the_nearest_change_and_its_range():
     )
     assert row["direction"] == "up"
     assert "x1: up from 0 to 3 (60% of 5 changes between 1 and 5)" in str(told)
+    with pytest.raises(ValueError, match="at least one reason"):
+        ResponsivenessScorer(small()).explain([0, 0], above(0, 2), k=0)
     with pytest.raises(ValueError, match="about one person"):
         ResponsivenessScorer(small()).explain(np.zeros((2, 2)), above(0, 2))
 

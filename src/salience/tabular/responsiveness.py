@@ -173,6 +173,8 @@ class ResponsivenessScorer(BaseEstimator):
         started = time.perf_counter()
         if k not in (1, 2):
             raise ValueError(f"k={k}; scores are for single features (k=1) or for pairs (k=2)")
+        if k == 1 and pairs is not None:
+            raise ValueError("pairs are scored with k=2")
         items: list[Any] = list(self.space.names) if k == 1 else self._pairs(pairs)
         tally = Tally(len(base), len(items), k, whole=False)
         pieces = singles(self._reachable(), base) if k == 1 else doubles(self._reachable(), base, items)
@@ -196,6 +198,8 @@ class ResponsivenessScorer(BaseEstimator):
         base, decide = self._door(x, predict)
         if len(base) != 1:
             raise ValueError(f"explain is about one person, got {len(base)} rows; score takes many")
+        if k < 1:
+            raise ValueError(f"k={k}; at least one reason is needed")
         started = time.perf_counter()
         names = list(self.space.names)
         tally = count(
