@@ -49,11 +49,11 @@ left.set(xlabel="epoch", ylabel="strength of the column", xlim=(1, len(strength)
 left.set_title("20 planted columns, 480 of noise", loc="left", fontsize=10)
 left.text(
     0.97,
-    0.03,
+    0.2,
     "noise: all, and 5 % to 95 %",
     transform=left.transAxes,
     ha="right",
-    color="#555555",
+    color="#222222",
     fontsize=9,
 )
 left.text(0.03, 0.92, "planted", transform=left.transAxes, color="#d55e00", fontsize=9)
