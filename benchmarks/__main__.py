@@ -24,6 +24,7 @@ BENCHMARKS = {
     "quickselection": "a masked dense torch autoencoder; the official formulas in SciPy and NumPy",
     "responsiveness": "responsiveness scores of the package reachml 0.2.0a1",
     "screening": "mutual_info_regression, fasthdmi 1.25.26; statsmodels MixedLM",
+    "sparse_linear": "paths of skglm 0.5, one fit of nonconvexAG 1.1.6, iterations of the solvers",
 }
 MODULES = {"outrank": "outrank_package", "sklearn": "scikit_learn", "polars": "polars_group_by"}
 RESULTS = Path(__file__).parent / "results.md"
