@@ -160,3 +160,19 @@ def test_whole_numbers_that_are_equally_near_are_equally_near():
         lambda T: T[:, 1], [[2.5, 9.0]], pool, [[1]], replacement="conditional_knn", neighbors=1
     )
     assert near.tolist() == [[0.0]]  # the earlier one
+
+
+def test_a_frame_of_numbers_reaches_the_model_as_that_frame():
+    names = ["a", "b", "c", "d"]
+    rows, background = pd.DataFrame(X, columns=names), pd.DataFrame(Z, columns=names)
+
+    def score(table):
+        assert isinstance(table, pd.DataFrame)
+        assert list(table.columns) == names
+        assert set(table.dtypes) == {np.dtype(float)}
+        return linear(table)
+
+    expected = removed_means(linear, X, Z, [[0], [1, 3]])
+    assert removed_means(score, rows, background, [[0], [1, 3]]) == pytest.approx(expected, abs=1e-13)
+    whole = removed_means(lambda T: T["a"] * 1.0, rows.astype(int), background.astype(int), [[0]])
+    assert whole == pytest.approx(np.full((6, 1), background["a"].astype(int).mean()))

@@ -14,6 +14,7 @@ from salience.measures.sensitivity.rows import (
     distance_parts,
     mixed,
     native,
+    plain_arrays,
     stacked,
     table_of,
     taken,
@@ -129,6 +130,10 @@ def removed_means(
             f"{', '.join(repr(name) for name in REPLACEMENTS if name != 'sampler')}"
         )
     near = theirs if pool is None else conformed(own, table_of(pool, "pool"))[1]
+    as_frame = None if kind == "sampler" else plain_arrays([own, theirs, near])
+    if as_frame is not None:
+        (own, theirs, near), framed = as_frame
+        asked, score = score, lambda values: asked(framed(values))
     source = REPLACEMENTS[kind](own, theirs, near, neighbors, replacement)
     return _measured(score, own, wanted, mask, source, max(int(cells) // own.shape[1], 1), progress)
 

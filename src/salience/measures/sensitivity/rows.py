@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["column_names", "conformed", "distance_parts", "mixed", "native", "stacked", "table_of", "taken"]
+__all__ = [
+    "column_names",
+    "conformed",
+    "distance_parts",
+    "mixed",
+    "native",
+    "plain_arrays",
+    "stacked",
+    "table_of",
+    "taken",
+]
 
 Index = NDArray[np.int64]
 
@@ -104,6 +114,21 @@ def _as(ours: Any, theirs: Any) -> Any:
 def native(table: Any) -> Any:
     """The table as it was given, for a model."""
     return table if isinstance(table, np.ndarray) else nw.to_native(table)
+
+
+def plain_arrays(tables: Sequence[Any]) -> tuple[list[Any], Callable[[Any], Any]] | None:
+    """Arrays instead of pandas frames whose columns are all numbers of one type, and how such an array becomes a frame.
+
+    Rows of one array are mixed several times as fast as those of many columns. None for other tables.
+    """
+    first = tables[0]
+    if isinstance(first, np.ndarray) or not first.implementation.is_pandas():
+        return None
+    kinds = {kind for table in tables for kind in native(table).dtypes}
+    if len(kinds) > 1 or not isinstance(kind := kinds.pop(), np.dtype) or kind.kind not in "iuf":
+        return None
+    frame, names = type(native(first)), first.columns
+    return [np.ascontiguousarray(native(table)) for table in tables], lambda values: frame(values, columns=names)
 
 
 def taken(table: Any, rows: Index) -> Any:
