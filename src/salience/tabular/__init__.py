@@ -57,7 +57,7 @@ __getattr__, __dir__ = lazy_namespace(
         "compare": "salience.tabular.drift:compare",
         "evolve": "salience.tabular.evolution:evolve",
         "importance_from_kan": "salience.tabular.kanimportance:importance_from_kan [torch]",
-        "fis": "salience.tabular.fis:fis",
+        "fis": "salience.tabular.rashomon_fis:fis",
         "outrank_batches": "salience.tabular.outrank:outrank_batches",
         "pairwise_redundancy": "salience.tabular.similarity:pairwise_redundancy",
         "profile": "salience.tabular.profiling:profile",
@@ -79,7 +79,6 @@ if TYPE_CHECKING:
     from salience.tabular.parliament import Parliament as Parliament
     from salience.tabular.drift import compare as compare
     from salience.tabular.evolution import evolve as evolve
-    from salience.tabular.fis import fis as fis
     from salience.tabular.interactions import rank_combinations as rank_combinations
     from salience.tabular.kan import KANSelector as KANSelector
     from salience.tabular.kanimportance import importance_from_kan as importance_from_kan
@@ -91,6 +90,7 @@ if TYPE_CHECKING:
     from salience.tabular.ranking import rank as rank
     from salience.tabular.rare import rare_values as rare_values
     from salience.tabular.rashomon import RashomonExplorer as RashomonExplorer
+    from salience.tabular.rashomon_fis import fis as fis
     from salience.tabular.redundancy import rank_3mr as rank_3mr
     from salience.tabular.screening import MIScreener as MIScreener
     from salience.tabular.selector import CardinalityAwareSelector as CardinalityAwareSelector
