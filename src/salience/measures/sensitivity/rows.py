@@ -128,7 +128,9 @@ def plain_arrays(tables: Sequence[Any]) -> tuple[list[Any], Callable[[Any], Any]
     if len(kinds) > 1 or not isinstance(kind := kinds.pop(), np.dtype) or kind.kind not in "iuf":
         return None
     frame, names = type(native(first)), first.columns
-    return [np.ascontiguousarray(native(table)) for table in tables], lambda values: frame(values, columns=names)
+    return [np.ascontiguousarray(native(table)) for table in tables], lambda values: frame(
+        values, columns=names, copy=False
+    )
 
 
 def taken(table: Any, rows: Index) -> Any:
