@@ -10,6 +10,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 # example -> what its output has to hold
 FINDS = {
+    "compare_selectors": "not told apart from random: L1, permuted target\n",
     "dhondt": "agreement: Consistency",
     "drift": "drifted: hours-per-week, age",
     "mixed_model": "outliers: patient 00, patient 01, patient 07",
@@ -21,6 +22,7 @@ FINDS = {
     "responsiveness": "given only such reasons: 78%",
     "screening": "beyond chance: x0, x1, x2, x3, x4, x5",
     "sklearn_pipeline": "noise among them: []",
+    "sparse_linear": "mcp keeps 6 columns, 6 of the six",
     "verify_ranking": "refused:",
 }
 

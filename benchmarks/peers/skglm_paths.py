@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 from skglm.datafits import Quadratic
-from skglm.penalties import L1, MCPenalty, SCAD
+from skglm.penalties import L1, SCAD, MCPenalty
 from skglm.solvers import AndersonCD
 from skglm.utils.jit_compilation import compiled_clone
 
