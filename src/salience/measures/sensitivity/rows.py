@@ -86,8 +86,9 @@ def conformed(X: Any, background: Any) -> tuple[Any, Any]:
     if absent:
         raise ValueError(f"X has no column {', '.join(map(repr, absent))}, which the background has")
     X = X.select(background.columns)
-    for name in background.columns:
-        ours, theirs = X.schema[name], background.schema[name]
+    kinds, kinds_there = X.schema, background.schema  # each call works them out anew
+    for name, ours in kinds.items():
+        theirs = kinds_there[name]
         if ours.is_numeric() and theirs.is_numeric() and ours != theirs:
             X = X.with_columns(nw.col(name).cast(nw.Float64))
             background = background.with_columns(nw.col(name).cast(nw.Float64))
