@@ -8,6 +8,7 @@ not be passed on; Taiwan credit takes their place.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -183,7 +184,9 @@ def _claims(title: str, found: dict[tuple[str, str], list[Audit]], wanted: dict[
         unresponsive = [audit.some_unresponsive for audit in audits]
         least = wanted["restricted_least" if "actionable" in how else "unresponsive_least"]
         head = f"{title}, {which}, {how}: share of"
-        yield Claim.mean(f"{head} people with a reason that cannot help", unresponsive, least=least)
+        claim = Claim.mean(f"{head} people with a reason that cannot help", unresponsive, least=least)
+        useless = np.mean([audit.all_unresponsive for audit in audits])
+        yield replace(claim, measured=f"{claim.measured}; {useless:.0%} have no other")
         without = [audit.reasons_without_recourse for audit in audits if audit.fixed]
         if len(without) > 1 and "actionable" not in how:
             people = sum(audit.fixed for audit in audits)
