@@ -35,6 +35,8 @@ with pl.Config(tbl_rows=-1, float_precision=3, tbl_width_chars=120, fmt_str_leng
 
 # %%
 # A selector that learned from a permuted target is no better than a random selection: that is how it should be.
+chance = at_ten.filter(pl.col("over_random") < 2 * pl.col("over_random_se"), pl.col("kind") != "random")
+print("not told apart from random:", ", ".join(chance["selector"]))
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained", width_ratios=(1.15, 1))
 found.plot(predictor="logistic", keep=0.1, ax=left)
 left.set_title("10 % of the columns kept", loc="left", fontsize="medium")
