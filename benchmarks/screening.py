@@ -23,7 +23,7 @@ ROWS, WIDTHS = 1000, (1000, 2000)
 PEER_POINTS = 300  # the grid that fastHDMI takes by default
 AIM = 5.0
 MIXED_AIM = 1 / 3  # of the speed of statsmodels at least
-REQUIREMENTS = ("fasthdmi==1.25.26",)
+REQUIREMENTS = ("fasthdmi==1.25.26", "pyarrow")  # its dask wants pyarrow, and does not say so
 
 Floats = NDArray[np.float64]
 

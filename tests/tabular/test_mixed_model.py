@@ -9,6 +9,7 @@ import pytest
 import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from scipy.stats import f as fisher
 from scipy.stats import multivariate_t
 from sklearn.base import clone
@@ -18,6 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from salience.tabular import RobustMixedModel
 from salience.tabular.mixed_likelihood import Groups, Parameters, TLikelihood
+from salience.tabular.nullpictures import outlier_weights
 
 
 class InPairs(RobustMixedModel):
@@ -311,6 +313,15 @@ def test_a_grid_search_passes_the_groups_on():
         routed = search.set_params(estimator=RobustMixedModel().set_fit_request(groups=True))
         routed.fit(X, y, groups=codes)
     assert routed.best_params_ == {"lam": 0.0}
+
+
+def test_the_picture_names_the_outliers():
+    X, y, codes, outliers = grouped(0, "noise")
+    model = RobustMixedModel().fit(X, y, groups=codes)
+    ax = model.plot_groups(Figure().subplots())
+    assert outliers <= {int(text.get_text()) for text in ax.texts}
+    with pytest.raises(ValueError, match="no column distance"):
+        outlier_weights(model.scores_)
 
 
 def test_the_same_data_give_the_same_bits():

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from KDEpy import FFTKDE
+from matplotlib.figure import Figure
 from scipy.sparse import csr_matrix, random_array
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mutual_info_score, roc_auc_score
@@ -20,6 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from salience.tabular import MIScreener
 from salience.tabular.dependence import robust
 from salience.tabular.screening import CLUMP
+from salience.verify import columns, retention, verify
 
 
 @parametrize_with_checks(
@@ -227,6 +230,26 @@ def test_a_p_value_counts_the_permutations_that_do_as_well():
     assert screener.scores_.frame["q"].to_list() == pytest.approx(
         [(1 + (best >= value).sum()) / 20 for value in screener.scores_.values]
     )
+
+
+def test_the_picture_names_what_is_beyond_the_null():
+    X, y, _ = squares(n=1000, p=20, planted=3)
+    screener = MIScreener(null_permutations=19).fit(X, y)
+    ax = screener.plot(Figure().subplots())
+    assert {text.get_text() for text in ax.texts} == {"x0", "x1", "x2"}
+    with pytest.raises(ValueError, match="null_permutations"):
+        MIScreener().fit(X, y).plot()
+
+
+def test_verify_judges_it_on_rows_it_has_not_seen():
+    X, y, truth = squares(n=600, p=12, planted=3)
+    screener = MIScreener(k=3).fit(X[:300], y[:300])
+    forest = RandomForestRegressor(30, random_state=0, min_samples_leaf=5)
+    bench = columns(forest, X[300:], y[300:])
+    assert retention(screener.scores_, bench, fractions=(0.25,), random=5).verdict in ("holds", "undecided")
+    with pytest.raises(ValueError, match="made from the data"):
+        verify(screener.scores_, columns(forest, X[:300], y[:300]))
+    assert screener.get_support().tolist() == truth.tolist()
 
 
 # ---- clumping -------------------------------------------------------------------------------------------

@@ -263,7 +263,8 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         return outlier_weights(self.group_scores_, ax, names=names)
 
     def _penalty(self) -> L1:
-        return PENALTIES[self.penalty](float(self.lam), self.a, self.gamma)
+        kind = self.penalty if self.lam else "l1"  # a penalty of no weight has no shape either
+        return PENALTIES[kind](float(self.lam), self.a, self.gamma)
 
     def _random_columns(self, names: list[str]) -> list[int]:
         if isinstance(self.random, str):

@@ -114,6 +114,8 @@ def outlier_weights(
             label=f"outliers (q ≤ {level:g})",
         )
     ax.set_xscale("log")
+    ax.set_ylim(-0.2 * max(weight.max(), 1.0), None)  # room for the names of those with no weight
+    ax.set_yticks([tick for tick in ax.get_yticks() if 0 <= tick <= 1.05 * weight.max()])
     ax.legend(frameon=False, loc="upper right")
     shown = [int(i) for i in np.flatnonzero(out)[:names]]
     name_points(ax, distance, weight, shown, labels_of(frame, scores.keys))
