@@ -1,6 +1,6 @@
 """The side of pykan: the outputs of a network with given weights, the losses of an epoch of Adam, and the seconds of more.
 
-Arguments: grid, order, batch size, how many epochs to time. In its quickest mode: no symbolic branch, nothing recorded.
+Arguments: grid, order, batch size, how many epochs to time, and "plain", or "quick": no symbolic branch, nothing recorded.
 """
 
 import json
@@ -20,14 +20,15 @@ classes = not y.is_floating_point()
 loss_of = torch.nn.functional.cross_entropy if classes else torch.nn.functional.mse_loss
 width = [X.shape[1], *(arrays[f"base{i}"].shape[0] for i in range(2))]
 model = KAN(width=width, grid=grid, k=k, auto_save=False, device="cpu")
-model.speed()
+if sys.argv[6] == "quick":
+    model.speed()
 with torch.no_grad():
     for i, layer in enumerate(model.act_fun):
         layer.grid.copy_(arrays[f"knots{i}"])
         layer.coef.copy_(arrays[f"coef{i}"].permute(1, 0, 2))
         layer.scale_base.copy_(arrays[f"base{i}"].T)
         layer.scale_sp.copy_(arrays[f"scale{i}"].T)
-    outputs = model(X).numpy()
+    outputs = model(X).detach().numpy()
 optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-3, fused=True)
 
 

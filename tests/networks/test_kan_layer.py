@@ -158,6 +158,7 @@ def test_knocking_out_sets_the_functions_to_0_and_restores_every_bit():
     with layer.knockout([1, 3]):
         assert torch.allclose(layer(x), rest, atol=1e-6)
         assert (layer.contributions(x)[:, [1, 3]] == 0).all()
+        assert all((weight[:, [1, 3]] == 0).all() for weight in (layer.base, layer.coef, layer.scale))
     assert all(torch.equal(before[name], tensor) for name, tensor in layer.state_dict().items())
 
 
