@@ -87,7 +87,19 @@ def test_a_thousand_columns_stay_below_two_megabytes(tmp_path: Path) -> None:
 
 
 def test_every_section_appears_when_the_run_has_its_file(census_run: Run) -> None:
-    assert sections_of(render(census_run)) == [section.name for section in SECTIONS]
+    drawn = "pictures"  # of the commands that draw
+    assert sections_of(render(census_run)) == [s.name for s in SECTIONS if s.name != drawn]
+
+
+def test_a_picture_of_the_run_is_shown_as_an_image_that_runs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "swarm.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    )
+    pictures = [{"file": "swarm.svg", "title": "A <swarm>"}, {"file": "../secret.svg", "title": "elsewhere"}]
+    page = render(Run(tmp_path, {"command": "interactions", "options": {}, "pictures": pictures}))
+    assert page.count("<img ") == 1
+    assert "A &lt;swarm&gt;" in page
+    assert "<script>alert" not in page
 
 
 def test_sections_without_a_file_are_left_out(tmp_path: Path) -> None:

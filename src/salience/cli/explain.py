@@ -75,6 +75,8 @@ def explain(
             run.write_scores("responsiveness", reasons.responsiveness.row(0))
             run.write_text("reasons.txt", f"{reasons}\n")
             pictures.keep(run, "responsiveness", "What single changes would do", lambda: reasons.plot())
+        said = [case.sentence(found), *([] if reasons is None else [str(reasons).splitlines()[0]])]
+        run.info["title"], run.info["summary"] = f"Why this {target[0]} for row {row}", said
         if report:
             from salience.report import render
 
@@ -86,7 +88,7 @@ def explain(
     else:
         show.frame(shown.select("column", "here", "value", "seats"), top)
     show.say(f"{run.path}/ has {', '.join(sorted(p.name for p in run.path.iterdir() if p.is_file()))}")
-    show.conclude_unless(json, case.sentence(found))
+    show.conclude_unless(json, said[0])
     if reasons is not None:
         show.conclude_unless(json, str(reasons))
 

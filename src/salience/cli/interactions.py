@@ -73,12 +73,14 @@ def interactions(
         best = found.scores_.top(1).items[0]
         pictures.keep(run, "swarm", "What equally good models make of each pair", lambda: found.swarm())
         pictures.keep(run, "halo", f"{best[0]} and {best[1]} masked together", lambda: found.halo(best))
+        shown = found.scores_.frame[list(found.scores_.order())]
+        said = _said(shown, found.reference_loss_, found.epsilon_)
+        run.info["title"], run.info["summary"] = f"Which columns interact for {target[0]}", [said]
         if report:
             from salience.report import render
 
             run.write_text("report.html", render(run.view()))
     show.notes(run.info["notes"])
-    shown = found.scores_.frame[list(found.scores_.order())]
     if json:
         show.as_json(show.records(shown))
     else:
@@ -89,7 +91,7 @@ def interactions(
         ]
         show.frame(shown.select(names), top)
     show.say(f"{run.path}/ has {', '.join(sorted(p.name for p in run.path.iterdir() if p.is_file()))}")
-    show.conclude_unless(json, _said(shown, found.reference_loss_, found.epsilon_))
+    show.conclude_unless(json, said)
 
 
 def judge_again(run: Run, source: str | None, *, rows: int, seed: int, progress: Any, **_: Any) -> Verdict:

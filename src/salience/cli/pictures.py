@@ -29,7 +29,7 @@ def keep(run: RunWriter, name: str, title: str, draw: Callable[[], Any]) -> None
     matplotlib.use("agg")  # a file needs no window
     from matplotlib import pyplot
 
-    with matplotlib.rc_context({"svg.hashsalt": "salience", "svg.fonttype": "none"}):
+    with matplotlib.rc_context({"svg.hashsalt": "salience"}):
         figure = draw().figure
         text = io.StringIO()
         figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})

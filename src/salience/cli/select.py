@@ -76,6 +76,9 @@ def select(
             run.write_text("verdict.json", verdict.to_json())
         if kept is not None:
             _write_kept(kept, frame, [*_kept_of(scores), target[0]])
+        names = _kept_of(scores)
+        said = f"{len(names)} of {len(scores)} columns kept: {', '.join(names)}."
+        run.info["title"], run.info["summary"] = f"Which columns to keep for {target[0]}", [said]
         if report:
             from salience.report import render
 
@@ -89,9 +92,8 @@ def select(
         show.frame(first.select(shown), top)
         if verdict is not None:
             show.verdict(verdict)
-    names = _kept_of(scores)
     show.say(f"{run.path}/ has {', '.join(sorted(p.name for p in run.path.iterdir() if p.is_file()))}")
-    show.conclude_unless(json, f"{len(names)} of {len(scores)} columns kept: {', '.join(names)}")
+    show.conclude_unless(json, said)
     if strict:
         demand(verdict)
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from salience.report.figures import BAR_WIDTH, bar, cardinality_scatter, curves, finite, heat_map, score_bar
 from salience.report.svg import Axis
-from salience.report.words import PILES, headline, is_control, number, ranked, read_ranking
+from salience.report.words import PILES, headline, how_sure, is_control, number, ranked, read_ranking
 from salience.runs.reader import Run
 
 __all__ = ["SECTIONS", "Section"]
@@ -38,6 +38,7 @@ def summary(run: Run) -> dict[str, Any] | None:
     frame, key = ranked(scores)
     reading = read_ranking(frame, key)
     label = label_of(run)
+    said = run.info.get("summary")  # of a command that has its own words
     others = scores.frame.select(scores.by).unique(maintain_order=True).rows()[1:] if scores.by else []
     counts = [
         (len(names), PILES[pile].one if len(names) == 1 else PILES[pile].many, PILES[pile].css)
@@ -45,7 +46,7 @@ def summary(run: Run) -> dict[str, Any] | None:
         if names
     ]
     return {
-        "sentences": headline(frame, label, run.verdict, key),
+        "sentences": [*said, how_sure(run.verdict)] if said else headline(frame, label, run.verdict, key),
         "counts": counts,
         "others": [", ".join(map(str, r)) for r in others],
     }
@@ -78,7 +79,7 @@ def ranking(run: Run) -> dict[str, Any] | None:
         "hidden": max(0, len(rows) - SHOWN_AT_FIRST),
         "left_out": len(frame) - len(rows),
         "has": has,
-        "net": scores.meta.net_of_null is not False,
+        "net": scores.meta.net_of_null is True,
         "unit": scores.meta.unit or "",
         "interval": scores.meta.interval,
         "item": key,
@@ -276,8 +277,8 @@ def repeat(run: Run) -> dict[str, Any] | None:
 
 SECTIONS = (
     Section("summary", "In short", summary),
+    Section("pictures", "In pictures", pictures),
     Section("ranking", "The ranking", ranking),
-    Section("pictures", "Seen", pictures),
     Section("cardinality", "Signal and cardinality", cardinality),
     Section("verification", "Does it hold up?", verification),
     Section("redundancy", "Who says the same", redundancy),

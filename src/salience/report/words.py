@@ -34,6 +34,7 @@ __all__ = [
 
 # The share of columns called important by mistake that we accept (Benjamini-Hochberg q).
 ALPHA = 0.05
+SEPARATOR = " · "  # between the names of an item that has several, as a pair does
 
 
 class Pile(NamedTuple):
@@ -53,6 +54,8 @@ PILES: dict[str, Pile] = {
     "untested": Pile("ranked, not tested", "ranked, not tested", "mute"),
     "unusable": Pile("not scored", "not scored", "mute"),
     "control": Pile("control", "controls planted", "mute"),
+    "kept": Pile("kept", "kept", "good"),
+    "left": Pile("left out", "left out", "mute"),
 }
 
 # The word a ranking gives each column (salience.tabular.scoring.verdict) -> its pile.
@@ -118,7 +121,10 @@ def ranked(scores: Scores) -> tuple[pl.DataFrame, str]:
         level = null_level(frame, scores.meta.net_of_null)
         net = level is None or not level[~np.isnan(level)].any()
         frame = frame.with_columns(raw=pl.col("value") + pl.col("null") if net else pl.col("value"))
-    return frame, scores.keys[0]
+    if len(scores.keys) == 1:
+        return frame, scores.keys[0]
+    key = SEPARATOR.join(scores.keys)
+    return frame.with_columns(pl.concat_str(scores.keys, separator=SEPARATOR).alias(key)), key
 
 
 def read_ranking(frame: pl.DataFrame, key: str = "column", alpha: float = ALPHA) -> Reading:
@@ -174,6 +180,8 @@ def _pile(row: dict[str, Any], tested: bool, alpha: float) -> str:
         return "leak"
     if not _is_number(value) or flag in ("constant", "dead", "untrained", "too_few", "unscored"):
         return "unusable"
+    if row.get("kept") is not None:
+        return "kept" if row["kept"] else "left"
     if not tested:
         return "untested"
     chance = row.get("q") if _is_number(row.get("q")) else row.get("p")

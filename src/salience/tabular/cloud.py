@@ -19,7 +19,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from salience.results.scores import Scores
-from salience.tabular.fis import fis
+from salience.tabular.rashomon_fis import fis
 from salience.tabular.rashomon import RashomonExplorer
 from salience.tabular.selection import as_numbers
 from salience.verify.check import RANKING, Check
