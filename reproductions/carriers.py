@@ -67,11 +67,6 @@ def california() -> pl.DataFrame:
     return pl.read_csv(at("shapiq", "shapiq/datasets/data/california_housing.csv"))
 
 
-def bike() -> pl.DataFrame:
-    """Hours of a bike rental, 17,379 x 12 and ``count``."""
-    return pl.read_csv(at("shapiq", "shapiq/datasets/data/bike.csv"))
-
-
 def diamonds() -> pl.DataFrame:
     """Diamonds, 53,940 x 9 and ``price`` in dollars; ``cut``, ``color`` and ``clarity`` are text."""
     return rdataset("ggplot2", "diamonds")

@@ -42,7 +42,6 @@ def test_a_missing_carrier_says_how_to_install_it(monkeypatch):
     ("load", "shape", "label"),
     [
         (carriers.california, (20_640, 9), "MedHouseVal"),
-        (carriers.bike, (17_379, 13), "count"),
         (carriers.diamonds, (53_940, 10), "price"),
         (carriers.pima, (768, 9), "target"),
         (lambda: carriers.keel("letter"), (20_000, 17), "target"),
