@@ -76,7 +76,7 @@ def cases(settings: Settings) -> Iterator[Case]:
     X, y = load_digits(return_X_y=True)
     rows = slice(None, 300 if settings.quick else None)
     yield Case("digits, 64 columns, grid 2, order 1", _standard(X[rows]), torch.tensor(y[rows]), 2, 1, 1.0,
-               ("quick",))  # as it is made an epoch takes minutes: a Python call per edge  # fmt: skip
+               ("quick",))  # "plain" had not finished after ten minutes  # fmt: skip
     X, y = make_friedman1(300 if settings.quick else 1500, 15, noise=1.0, random_state=0)
     yield Case(
         "friedman1, 15 columns, grid 5, order 3",
