@@ -27,7 +27,7 @@ Integers: TypeAlias = NDArray[np.int64]
 
 SUPPORT = np.sqrt(5.0)  # in standard deviations of the kernel
 MARGIN = 0.05  # of the range, free on each side of the grid at least
-BATCH = 8  # grids transformed at a time: they stay in the cache
+BATCH = 1 << 15  # cells transformed at a time: they stay in the cache
 POINTS = 500  # of the grid of a column against classes
 DUST = 1e-15  # of the largest cell: what rounding leaves in an empty cell
 
@@ -129,7 +129,7 @@ def joint_density(
     on_y = Axis.around(second[None] / h_y, grid[1])
     counts = np.zeros((1, *grid))
     _spread(on_x.cell, on_x.above, on_y.cell[0], on_y.above[0], counts)
-    smooth = _smoothed(counts, _spectra(on_x.step, float(on_y.step[0]), grid))[0]
+    smooth = _smoothed(counts, _spectra(on_x.step, *_cosines_of(on_x, on_y, grid)))[0]
     f = np.maximum(smooth, 0.0) * (2 / (np.pi * SUPPORT**2 * len(first) * h_x * h_y))
     a = h_x * (on_x.start[0] + on_x.step[0] * np.arange(grid[0]))
     b = h_y * (on_y.start[0] + on_y.step[0] * np.arange(grid[1]))
@@ -178,11 +178,12 @@ def kernel_information(
         return found
     on_x = Axis.around(_in_bandwidths(rows[varies], bandwidth, grid[0]), grid[0])
     on_y = Axis.around(_in_bandwidths(outcome, bandwidth, grid[1]), grid[1])
-    counts = np.empty((min(BATCH, len(varies)), *grid))
-    for first in range(0, len(varies), BATCH):
-        part = slice(first, first + BATCH)
+    cosines = _cosines_of(on_x, on_y, grid)
+    counts = np.empty((min(max(1, BATCH // (grid[0] * grid[1])), len(varies)), *grid))
+    for first in range(0, len(varies), len(counts)):
+        part = slice(first, first + len(counts))
         columns_here = varies[part]
-        spectra = _spectra(on_x.step[part], float(on_y.step[0]), grid)
+        spectra = _spectra(on_x.step[part], *cosines)
         for turn, order in enumerate(turns):
             here = counts[: len(columns_here)]
             here[:] = 0.0
@@ -263,20 +264,26 @@ def _class_widths(rows: Floats, members: Floats, rule: str | float, points: int)
     return np.maximum(found, least)
 
 
-def _spectra(steps: Floats, step_y: float, grid: tuple[int, int]) -> Floats:
+def _cosines_of(on_x: Axis, on_y: Axis, grid: tuple[int, int]) -> tuple[Floats, Floats, float]:
+    """Cosines for the widest kernel on each axis, and the step of the outcome's."""
+    step_y = float(on_y.step[0])
+    of_x = _cosines(grid[0], int(SUPPORT / on_x.step.min()), grid[0])
+    return of_x, _cosines(grid[1], int(SUPPORT / step_y), grid[1] // 2 + 1), step_y
+
+
+def _spectra(steps: Floats, of_x: Floats, of_y: Floats, step_y: float) -> Floats:
     """Of Epanechnikov's kernel for each column, ``1 - |u|^2 / 5`` up to a factor; shape (c, N_a, N_b // 2 + 1).
 
     The kernel is even in both directions, so that its spectrum is real and a product of two small matrices of
     cosines with a quarter of it.
     """
-    reach_y = int(SUPPORT / step_y)
-    of_y = _cosines(grid[1], reach_y, grid[1] // 2 + 1)
-    spectra = np.empty((len(steps), grid[0], grid[1] // 2 + 1))
+    spectra = np.empty((len(steps), len(of_x), len(of_y)))
+    squares_y = (step_y * np.arange(of_y.shape[1])) ** 2
     for i, step in enumerate(steps):
         reach = int(SUPPORT / step)
-        squares = (step * np.arange(reach + 1)[:, None]) ** 2 + (step_y * np.arange(reach_y + 1)) ** 2
+        squares = (step * np.arange(reach + 1)[:, None]) ** 2 + squares_y
         quarter = np.maximum(1 - squares / SUPPORT**2, 0.0)
-        spectra[i] = _cosines(grid[0], reach, grid[0]) @ (quarter @ of_y.T)
+        spectra[i] = of_x[:, : reach + 1] @ (quarter @ of_y.T)
     return spectra
 
 
