@@ -17,7 +17,12 @@ from salience.tabular.sparse_losses import Squared
 from salience.tabular.sparse_path import SparsePath, fit_path, largest_lambda
 
 SKGLM = ("skglm==0.5",)
-NONCONVEXAG = ("nonconvexAG==1.1.6", "numpy<2", "multiprocess")  # which it needs and does not ask for
+NONCONVEXAG = (
+    "nonconvexAG==1.1.6",
+    "numpy<2",
+    "numba",
+    "multiprocess",
+)  # which it needs and does not ask for
 PENALTIES = {"scad": SCAD(1.0), "mcp": MCP(1.0), "l1": L1(1.0)}
 # rows, columns, true columns, correlation of neighbours, last lambda over the largest
 DESIGNS = {

@@ -360,7 +360,8 @@ class SparseLinear(SelectorMixin, BaseEstimator):
     ) -> Scores:
         path, warned = self.path_, []
         if columns.constant.any():
-            warned.append(f"{int(columns.constant.sum())} constant columns have the coefficient 0")
+            count = int(columns.constant.sum())
+            warned.append(f"{count} constant column{'s' if count > 1 else ''}: coefficient 0")
         if self.kkt_gap_ > max(10 * self.tol, 1e-12):
             warned.append(
                 f"the solver stopped at a gap of {self.kkt_gap_:.1e}, not {self.tol:.1e}: raise max_iter or tol"
