@@ -101,9 +101,14 @@ def test_whatever_the_curve_masks_stay_within_their_budgets_and_move_outward(sha
 
 
 def test_a_step_in_the_loss_is_found_by_halving():
-    found = walk(lambda m: (m > np.pi).astype(float), 0.0, np.array([0.0, 0.5]), 1)
-    assert found.masks == pytest.approx(np.pi, abs=1e-4)
+    found = walk(lambda m: (m > np.e).astype(float), 0.0, np.array([0.0, 0.5]), 1)
+    assert found.masks == pytest.approx(np.e, abs=1e-4)
     assert found.end == ""
+
+
+def test_a_barrier_ends_the_walk_though_the_loss_falls_again_behind_it():
+    found = walk(lambda m: 2.0 * ((m > 1.55) & (m < 1.75)) + 0.1 * (m - 1) ** 2, 0.0, np.array([0.0, 1.0]), 1)
+    assert found.masks[1] == pytest.approx(1.55, abs=1e-4)
 
 
 def test_a_feature_without_weight_is_insensitive_and_not_scaled_a_thousandfold(explored):

@@ -13,6 +13,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 STEP = 0.1  # of the first try, as in the paper
 PLATEAU = 2.0  # a loss that has not moved over this distance will not: twenty steps of the paper
+NEAR = 3.0  # so far every step is taken, so that a barrier wider than one is seen as in the paper; then they double
 ROUNDING = 1e-12
 ROUNDS = 80  # halving 1000 to 1e-4 takes 24; a bound, not a knob
 
@@ -46,9 +47,10 @@ def walk(
 ) -> Walk:
     """Find, for each budget, the mask farthest from 1 that the loss still allows.
 
-    The paper walks in steps of .1, .01, .001 and .0001 from one budget to the next. Here the steps double until the
-    largest budget is passed, and then every budget is closed in upon by the parabola through the three nearest
-    masks, and by halving where the loss is not one. What is known of one budget serves the others.
+    The paper walks in steps of .1, .01, .001 and .0001 from one budget to the next. Here the steps of .1 are looked at
+    several at a time, and double far out, until the largest budget is passed; then every budget is closed in upon by
+    the parabola through the three nearest masks, and by halving where the loss is not one. What is known of one budget
+    serves the others.
 
     Parameters
     ----------
@@ -103,7 +105,9 @@ def _outward(
     """Points at doubling distances, up to the first beyond the budget, the start of a plateau, or the limit."""
     distance, loss, flat = np.zeros(1), np.array([reference]), 0.0
     while distance[-1] < limit:
-        ahead = np.minimum(max(distance[-1] * 2, STEP) * 2.0 ** np.arange(3), limit)
+        here = distance[-1]
+        far = here * 2.0 ** np.arange(1, 4)
+        ahead = np.minimum(here + STEP * np.arange(1, 5) if here < NEAR else far, limit)
         for d, value in zip(ahead, losses_at(1.0 + direction * ahead), strict=True):
             if d == distance[-1]:
                 break
