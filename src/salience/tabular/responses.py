@@ -195,6 +195,8 @@ class Reasons:
 
     def __str__(self) -> str:
         lines = [_VERDICTS[self.verdict]]
+        if self.verdict == "approved":  # the scores say which changes would keep it
+            return lines[0]
         for row in self.scores.frame.iter_rows(named=True):
             along = {k: v for k, v in self.changes[row["column"]].items() if k != row["column"]}
             more = f"; with it {', '.join(f'{k} = {v:g}' for k, v in along.items())}" if along else ""
