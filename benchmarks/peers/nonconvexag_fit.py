@@ -16,7 +16,7 @@ def fit():
     # 1.1 means "find the Lipschitz constant"; the intercept is a column of its own
     return UAG_LM_SCAD_MCP(
         np.column_stack([np.ones(len(X)), X]), y, beta_0=np.append(0.0, np.zeros(X.shape[1])), tol=tol,
-        maxit=20_000, _lambda=lam, penalty=penalty, add_intercept_column=False,
+        maxit=500, _lambda=lam, penalty=penalty, add_intercept_column=False,
     )  # fmt: skip
 
 
