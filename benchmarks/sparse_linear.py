@@ -104,7 +104,8 @@ def _one_fit(settings: Settings) -> Iterator[Row]:
         apart = abs(float(path.objective[0]) - theirs)
         yield Row(
             f"one {name} fit by accelerated gradient from zero, 400 x 1000, no screening", float(own), peer["seconds"],
-            "s", "-", None, f"objectives equal to {apart:.1g}", f"{path.n_iter[0]} and {peer['iterations']} iterations; at 501 the peer ran out before its own stopping rule",
+            "s", "-", None, f"objectives equal to {apart:.1g}",
+            f"{path.n_iter[0]} and {peer['iterations']} iterations; at 501 the peer ran out before its own rule",
         )  # fmt: skip
 
 
