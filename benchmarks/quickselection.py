@@ -14,8 +14,8 @@ from scipy.sparse import csr_array
 
 from benchmarks.harness import Row, Settings, paired
 from salience.networks.sparse import SparseLayer
-from salience.tabular.denoising import Batches, DenoisingAutoencoder
-from salience.tabular.sparsetraining import Training
+from salience.tabular.quickselection.denoising import Batches, DenoisingAutoencoder
+from salience.tabular.quickselection.training import Training
 
 HIDDEN, BATCH = 1000, 100
 ROWS = {784: 2000, 5000: 1000, 20_000: 500}

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.harness import Row, Settings, seconds
 from benchmarks.peer_environment import peer_environment, run_peer
 from salience.tabular import ActionSpace, Feature, ResponsivenessScorer
-from salience.tabular.action_rules import OneHot
+from salience.tabular.responsiveness.rules import OneHot
 
 # Its default solver is SCIP, but the module of it imports cplex: without that package no joint rule runs. The free edition
 # of cplex is limited to 1,000 variables, far more than five columns need.

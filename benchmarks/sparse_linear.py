@@ -12,9 +12,9 @@ from benchmarks.harness import Row, Settings, attempt, seconds
 from benchmarks.peer_environment import peer_environment, run_peer
 from salience.measures.optimize import ag_nonconvex, largest_eigenvalue, prox_ncg, proximal_gradient
 from salience.measures.penalties import L1, MCP, SCAD
-from salience.tabular.sparse_columns import standardized
-from salience.tabular.sparse_losses import Squared
-from salience.tabular.sparse_path import SparsePath, fit_path, largest_lambda
+from salience.tabular.sparse_linear.columns import standardized
+from salience.tabular.sparse_linear.losses import Squared
+from salience.tabular.sparse_linear.path import SparsePath, fit_path, largest_lambda
 
 SKGLM = ("skglm==0.5",)
 NONCONVEXAG = (

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from salience.data.datasets import load
 from salience.tabular import ActionSpace, ResponsivenessScorer
-from salience.tabular.action_rules import Link, Thermometer
+from salience.tabular.responsiveness.rules import Link, Thermometer
 
 raw = load("german_credit")
 good = raw["is_credit_risk_good"].to_numpy()

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 
-from salience.tabular.forward import Slots, quick_loss, slots_of
+from salience.tabular.streaming.forward import Slots, quick_loss, slots_of
 
 __all__ = ["Slots", "converged_loss", "log_loss", "quick_loss", "slots_of"]
 

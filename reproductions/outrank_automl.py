@@ -16,8 +16,8 @@ import polars as pl
 
 from reproductions.claims import Claim
 from salience.data.generators import AutoML, generate
-from salience.tabular.forward import ForwardSearch, shortlist
-from salience.tabular.reference import Candidate
+from salience.tabular.streaming.forward import ForwardSearch, shortlist
+from salience.tabular.streaming.reference import Candidate
 
 
 def automl(frozen: dict[str, Any]) -> list[Claim]:

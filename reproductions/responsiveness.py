@@ -23,8 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from reproductions.claims import Claim
 from salience.data.datasets import LABELS, load
 from salience.tabular import ActionSpace, Feature, ResponsivenessScorer
-from salience.tabular.action_rules import IfThen, Link, Thermometer
-from salience.tabular.responses import Audit
+from salience.tabular.responsiveness.responses import Audit
+from salience.tabular.responsiveness.rules import IfThen, Link, Thermometer
 
 Floats = NDArray[np.float64]
 

@@ -16,9 +16,9 @@ from salience.measures.composite import Optimum
 from salience.measures.optimize import ag_nonconvex, largest_eigenvalue, prox_ncg, proximal_gradient
 from salience.measures.penalties import MCP, SCAD
 from salience.tabular import SparseLinear
-from salience.tabular.sparse_columns import standardized
-from salience.tabular.sparse_losses import Squared
-from salience.tabular.sparse_path import fit_path, largest_lambda
+from salience.tabular.sparse_linear.columns import standardized
+from salience.tabular.sparse_linear.losses import Squared
+from salience.tabular.sparse_linear.path import fit_path, largest_lambda
 
 Floats: TypeAlias = NDArray[np.float64]
 

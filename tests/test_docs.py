@@ -123,7 +123,7 @@ def test_names_that_an_option_takes_are_the_real_ones() -> None:
     assert listed is not None
     assert set(re.findall(r"`([^`]+)`", listed[1])) == set(named("tabular.transforms.PRESETS"))
     for name in set(re.findall(r"--heuristic (\S+)", text)) - {"MI`"}:
-        named("tabular.heuristics.heuristic")(name)
+        named("tabular.streaming.heuristics.heuristic")(name)
 
 
 API_NAMES = sorted(

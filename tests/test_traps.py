@@ -43,16 +43,16 @@ from salience.measures.information import NullTable
 from salience.measures.moments import MomentState
 from salience.tabular import StreamRanker
 from salience.tabular.auditing import CopyState
-from salience.tabular.batches import BatchState
-from salience.tabular.checksums import ChecksumState
-from salience.tabular.combinationstate import CombinationState
-from salience.tabular.parts import Origin, OriginState
 from salience.tabular.profiling import SizeState
 from salience.tabular.rare import TextLookup
 from salience.tabular.rows import RowReference, RowState
-from salience.tabular.rowsample import SampleState
-from salience.tabular.schedule import Schedule
-from salience.tabular.similarity import SimilarityState
+from salience.tabular.streaming.batches import BatchState
+from salience.tabular.streaming.checksums import ChecksumState
+from salience.tabular.streaming.combinationstate import CombinationState
+from salience.tabular.streaming.parts import Origin, OriginState
+from salience.tabular.streaming.rowsample import SampleState
+from salience.tabular.streaming.schedule import Schedule
+from salience.tabular.streaming.similarity import SimilarityState
 from salience.tabular.transforms.profile import ProfileState
 
 SHARDS = 5

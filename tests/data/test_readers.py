@@ -16,7 +16,7 @@ import pytest
 import scipy.sparse
 
 from salience.data.readers import Shard, Source, SourceError, open_described, open_source, parquet
-from salience.tabular.stream import RankingPass
+from salience.tabular.streaming.passes import RankingPass
 
 
 def table_of(source, columns=None, rows=4):

@@ -12,7 +12,7 @@ from salience.measures.sensitivity.losses import LOSSES, Loss, named_loss
 from salience.measures.sensitivity.permutation import losses_under_masks
 from salience.measures.sensitivity.perturbed import Linear, Perturbed
 from salience.measures.sensitivity.shuffles import ConditionalShuffles, IndependentShuffles, PixelShuffles
-from salience.tabular.rashomon_models import opened
+from salience.tabular.rashomon.models import opened
 
 MANY = 200_000
 

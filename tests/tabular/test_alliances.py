@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from salience.tabular.alliances import affinity, found_alliances, interactions, relabelled, screened_pairs
+from salience.tabular.dhondt.alliances import (
+    affinity,
+    found_alliances,
+    interactions,
+    relabelled,
+    screened_pairs,
+)
 
 EFFECTS = np.array([[2.0, 1.0, -1.0, 0.0]])
 PAIRS = [(0, 1), (0, 2), (1, 3)]

@@ -8,7 +8,7 @@ from salience.data.scan import scan
 from salience.measures.contingency import Contingency
 from salience.measures.information import corrected
 from salience.measures.nulltable import NullTable
-from salience.tabular.batches import BATCH_NULLS, BatchState, batch_bounds
+from salience.tabular.streaming.batches import BATCH_NULLS, BatchState, batch_bounds
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salience.tabular.batchlog import BatchLog
+from salience.tabular.streaming.batchlog import BatchLog
 
 
 def _log(records):

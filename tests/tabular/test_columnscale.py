@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from salience.tabular.columnscale import ColumnScale
+from salience.tabular.quickselection.scale import ColumnScale
 
 
 def scaled(X, kind="standard", cuts=()):

@@ -9,7 +9,7 @@ import pytest
 from salience.data.blocks import Block
 from salience.data.hashing import MISSING, hash_value
 from salience.data.plan import plan
-from salience.tabular.controls import CONTROLS, Controls, noise_level
+from salience.tabular.streaming.controls import CONTROLS, Controls, noise_level
 
 N = 6000
 

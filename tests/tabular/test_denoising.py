@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from salience.networks.sparse import activations
-from salience.tabular.denoising import Batches, DenoisingAutoencoder
+from salience.tabular.quickselection.denoising import Batches, DenoisingAutoencoder
 
 
 def network_of(d=12, hidden=7, **given):

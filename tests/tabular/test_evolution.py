@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 
 from salience.tabular.evolution import additions, evolve
-from salience.tabular.reference import Reference
+from salience.tabular.streaming.reference import Reference
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from salience.data.blocks import Block
 from salience.data.hashing import MISSING
 from salience.data.plan import plan
 from salience.data.readers import open_source
-from salience.tabular.expand import (
+from salience.tabular.streaming.expand import (
     Combinations,
     Explode,
     SubFeatures,

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from salience.tabular.forward import ForwardSearch, shortlist
+from salience.tabular.streaming.forward import ForwardSearch, shortlist
 
 
 @pytest.fixture(scope="module")

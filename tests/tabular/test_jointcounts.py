@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
 
-from salience.tabular.jointcounts import joint_counts, pair_information
+from salience.tabular.streaming.jointcounts import joint_counts, pair_information
 
 
 def _block(n, cards, n_classes, seed):

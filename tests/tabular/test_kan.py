@@ -20,9 +20,9 @@ from torch.nn import functional
 from salience.networks import KAN
 from salience.results import Scores
 from salience.tabular import KANSelector, importance_from_kan
-from salience.tabular.kanfold import mean_jaccard, redundancy
-from salience.tabular.kanscores import SCORES, shares
-from salience.tabular.kantargets import target_of
+from salience.tabular.kan.fold import mean_jaccard, redundancy
+from salience.tabular.kan.shares import SCORES, shares
+from salience.tabular.kan.targets import target_of
 
 QUICK = {"epochs": 15, "lr": 0.02, "cv": 2}
 

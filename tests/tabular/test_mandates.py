@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from salience.tabular.mandates import elect, project, within_groups
+from salience.tabular.dhondt.mandates import elect, project, within_groups
 
 LABELS = np.array([[0, 0, 1, 2]])
 RULES = {"seats": 10, "fine_seats": 10_000, "tie": "stable", "rng": np.random.default_rng(0)}

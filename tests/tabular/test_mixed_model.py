@@ -18,8 +18,8 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from salience.tabular import RobustMixedModel
-from salience.tabular.mixed_likelihood import Groups, Parameters, TLikelihood
-from salience.tabular.nullpictures import outlier_weights
+from salience.tabular.mixed_model.likelihood import Groups, Parameters, TLikelihood
+from salience.tabular.screening.pictures import outlier_weights
 
 
 class InPairs(RobustMixedModel):

@@ -60,9 +60,9 @@ from sklearn.metrics.cluster import contingency_matrix, expected_mutual_informat
 from salience import verify
 from salience.data.generators import AutoML, Clicks, Needle, generate
 from salience.tabular import StreamRanker
-from salience.tabular.heuristics import HEURISTICS, OUTRANK_NAMES
 from salience.tabular.outrank import outrank_batches
 from salience.tabular.profiling import profile
+from salience.tabular.streaming.heuristics import HEURISTICS, OUTRANK_NAMES
 
 
 def found(frame, label="y", **options):

@@ -14,8 +14,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from salience.results import Scores
 from salience.tabular import Parliament
-from salience.tabular.hemicycle import Party, hemicycle, hemicycle_svg, seat_places
-from salience.tabular.parliament import target_signs
+from salience.tabular.dhondt.hemicycle import Party, hemicycle, hemicycle_svg, seat_places
+from salience.tabular.dhondt.parliament import target_signs
 
 VALUES = {"age": 100.0, "income": 80.0, "city": 30.0, "colour": 20.0}
 

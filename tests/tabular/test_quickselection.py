@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from salience.tabular import QuickSelector
-from salience.tabular.quickselection import SCORES
+from salience.tabular.quickselection.selector import SCORES
 
 SMALL = {"hidden": 40, "eps": 4, "epochs": 3, "random_state": 0}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import salience
 from salience.tabular import StreamRanker
-from salience.tabular.heuristics import HEURISTICS, OUTRANK_NAMES, heuristic
+from salience.tabular.streaming.heuristics import HEURISTICS, OUTRANK_NAMES, heuristic
 
 
 def numbers_of(scores):

@@ -21,8 +21,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from salience.results import Scores
 from salience.tabular import RashomonExplorer, fis
-from salience.tabular.rashomon_plots import halo_points
-from salience.tabular.rashomon_search import walk
+from salience.tabular.rashomon.plots import halo_points
+from salience.tabular.rashomon.search import walk
 
 matplotlib.use("agg")
 pytestmark = pytest.mark.filterwarnings("ignore:.*of the joint models are outside:UserWarning")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salience.tabular.reference import Reference, as_candidate, candidate_name
+from salience.tabular.streaming.reference import Reference, as_candidate, candidate_name
 
 
 def test_the_form_of_outrank_is_read(tmp_path):

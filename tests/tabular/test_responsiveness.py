@@ -16,8 +16,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from salience.tabular import ActionSpace, Feature, ResponsivenessScorer
-from salience.tabular import action_component as component
-from salience.tabular.action_rules import (
+from salience.tabular.responsiveness import component
+from salience.tabular.responsiveness.rules import (
     IfThen,
     Link,
     OneHot,

@@ -13,7 +13,7 @@ from salience.data.plan import plan
 from salience.data.readers import open_source
 from salience.data.scan import scan
 from salience.tabular.rows import RowReference, RowState
-from salience.tabular.rowtexts import LENGTHS, MEASURES, SCALE, measure_rows
+from salience.tabular.streaming.rowtexts import LENGTHS, MEASURES, SCALE, measure_rows
 
 
 def by_definition(cells):

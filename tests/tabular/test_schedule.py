@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from salience.tabular.schedule import (
+from salience.tabular.streaming.schedule import (
     Schedule,
     halving_sizes,
     keep_best,

@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from salience.tabular import MIScreener
-from salience.tabular.dependence import robust
-from salience.tabular.screening import CLUMP
+from salience.tabular.screening.dependence import robust
+from salience.tabular.screening.screener import CLUMP
 from salience.verify import columns, retention, verify
 
 

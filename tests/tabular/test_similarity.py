@@ -6,7 +6,7 @@ from sklearn.metrics import adjusted_mutual_info_score, mutual_info_score
 from salience.data.plan import plan
 from salience.data.readers import open_source
 from salience.tabular.redundancy import rank_3mr
-from salience.tabular.similarity import pairwise_redundancy
+from salience.tabular.streaming.similarity import pairwise_redundancy
 
 
 @pytest.fixture(scope="module")

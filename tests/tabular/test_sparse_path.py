@@ -10,10 +10,10 @@ from sklearn.linear_model import LogisticRegression, lasso_path
 
 from salience.measures.optimize import ag_nonconvex, largest_eigenvalue
 from salience.measures.penalties import L1, MCP, SCAD
-from salience.tabular.sparse_columns import standardized
-from salience.tabular.sparse_descent import minimize_quadratic
-from salience.tabular.sparse_losses import Logistic, Squared
-from salience.tabular.sparse_path import ProximalDescent, fit_path, largest_lambda
+from salience.tabular.sparse_linear.columns import standardized
+from salience.tabular.sparse_linear.descent import minimize_quadratic
+from salience.tabular.sparse_linear.losses import Logistic, Squared
+from salience.tabular.sparse_linear.path import ProximalDescent, fit_path, largest_lambda
 
 PENALTIES = (L1(1.0), SCAD(1.0), MCP(1.0))
 each_penalty = pytest.mark.parametrize("penalty", PENALTIES, ids=lambda penalty: type(penalty).__name__)

@@ -3,7 +3,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from salience.tabular.surrogates import SURROGATES, surrogate_scores
+from salience.tabular.streaming.surrogates import SURROGATES, surrogate_scores
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ def automl_demo(
     from salience.cli import show
     from salience.data.generators import AutoML, generate
     from salience.stages import Stages
-    from salience.tabular.forward import ForwardSearch, shortlist
-    from salience.tabular.reference import candidate_name
+    from salience.tabular.streaming.forward import ForwardSearch, shortlist
+    from salience.tabular.streaming.reference import candidate_name
 
     planted = generate(AutoML(columns=columns, largest=500, world=seed), rows, seed=seed)
     search = ForwardSearch(planted.frame, planted.label, bits=16, threads=threads)

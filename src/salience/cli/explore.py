@@ -35,7 +35,7 @@ def transforms(
 
     from salience.cli import show
     from salience.cli.rank import open_table
-    from salience.tabular.stream import RankingPass
+    from salience.tabular.streaming.passes import RankingPass
 
     if not target and grid is None:
         raise ValueError("transforms are compared by what they tell about a label; name it: --target COLUMN")

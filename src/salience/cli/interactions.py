@@ -55,7 +55,7 @@ def interactions(
     from salience.cli.judging import read_planned
     from salience.cli.rank import open_table
     from salience.runs.writer import RunWriter
-    from salience.tabular.cloud import interaction_cloud
+    from salience.tabular.rashomon.tables import interaction_cloud
 
     if not target:
         raise ValueError("columns interact in predicting a label; name it: --target COLUMN")
@@ -98,7 +98,7 @@ def judge_again(run: Run, source: str | None, *, rows: int, seed: int, progress:
     """Does the ranking of the pairs come out again from other rows, and not from a permuted label?"""
     from salience.cli.judging import read_planned
     from salience.cli.rank import open_table
-    from salience.tabular.cloud import judge_pairs
+    from salience.tabular.rashomon.tables import judge_pairs
 
     target, given = run.options["target"], run.options
     opened = open_table(source or given["source"], format=given.get("format"), label=target)

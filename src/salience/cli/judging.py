@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-    from salience.tabular.stream import RankingPass
+    from salience.tabular.streaming.passes import RankingPass
     from salience.verify.verdict import Verdict
 
 __all__ = ["VERIFY_ROWS", "read_planned", "read_row", "read_sample", "verdict_on"]
@@ -50,8 +50,8 @@ def verdict_on(
     -------
     Verdict
     """
-    from salience.tabular.engines import PACKAGE_MIN_ROWS
     from salience.tabular.ranking import StreamRanker
+    from salience.tabular.streaming.engines import PACKAGE_MIN_ROWS
     from salience.verify import verify
 
     frame = read_sample(source, target, kinds, rows, seed)

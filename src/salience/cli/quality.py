@@ -57,8 +57,8 @@ def rare(
     from salience.cli.rank import open_table
     from salience.data.plan import plan
     from salience.data.scan import scan
-    from salience.tabular.parts import Origin, OriginState
     from salience.tabular.rare import TextLookup, rare_values
+    from salience.tabular.streaming.parts import Origin, OriginState
 
     known = [_known_value(one) for one in ignore or []]
     opened = open_table(source, format=format)

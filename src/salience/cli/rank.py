@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from salience.results import Scores
     from salience.runs.writer import RunWriter
     from salience.stages import Stages
-    from salience.tabular.stream import RankingPass
+    from salience.tabular.streaming.passes import RankingPass
     from salience.verify.verdict import Verdict
 
 
@@ -156,7 +156,7 @@ PASSED_ON = (
 
 def ranker_from(given: Mapping[str, Any]) -> RankingPass:
     """The ranker that the options of ``rank`` describe."""
-    from salience.tabular.stream import RankingPass
+    from salience.tabular.streaming.passes import RankingPass
 
     target = list(given["target"])
     missing = given["missing"]
@@ -182,7 +182,7 @@ def ranker_from(given: Mapping[str, Any]) -> RankingPass:
 
 def columns_of(model: str | Path | None) -> list[str]:
     """The columns that the features of a reference model are made of."""
-    from salience.tabular.reference import Reference
+    from salience.tabular.streaming.reference import Reference
 
     features = Reference.of(model).features
     return list(dict.fromkeys(column for feature in features for column in feature))
@@ -301,7 +301,7 @@ def merge(
     """Join counts of parts, made on any machines, into the ranking of all rows."""
     from salience.runs.writer import RunWriter
     from salience.stages import Stages
-    from salience.tabular.stream import RankingPass
+    from salience.tabular.streaming.passes import RankingPass
 
     for path in states:
         if not path.is_file():
@@ -332,7 +332,7 @@ def demo(
     from salience.data.datasets import LABELS
     from salience.runs.writer import RunWriter
     from salience.stages import Stages
-    from salience.tabular.stream import RankingPass
+    from salience.tabular.streaming.passes import RankingPass
 
     label = LABELS["adult"]
     stages = Stages()

@@ -16,7 +16,7 @@ from salience.cli.judging import VERIFY_ROWS
 
 if TYPE_CHECKING:
     from salience.runs.reader import Run
-    from salience.tabular.stream import RankingPass
+    from salience.tabular.streaming.passes import RankingPass
     from salience.verify.verdict import Verdict
 
 
@@ -99,7 +99,7 @@ def _as_shipped(run: Run, moved: str | None) -> tuple[RankingPass, Any]:
 
 def _as_ranked(run: Run) -> RankingPass:
     """A ranker with the parameters that the scores remember."""
-    from salience.tabular.stream import RankingPass
+    from salience.tabular.streaming.passes import RankingPass
 
     return RankingPass(**run.scores.meta.params)
 
@@ -219,7 +219,7 @@ def methods(
     from salience.cli import show
 
     if heuristics:
-        from salience.tabular.heuristics import HEURISTICS
+        from salience.tabular.streaming.heuristics import HEURISTICS
 
         rows = [{"heuristic": h.name, "unit": h.unit, "meaning": h.meaning} for h in HEURISTICS.values()]
         shown = rows

@@ -58,7 +58,7 @@ PILES: dict[str, Pile] = {
     "left": Pile("left out", "left out", "mute"),
 }
 
-# The word a ranking gives each column (salience.tabular.scoring.verdict) -> its pile.
+# The word a ranking gives each column (salience.tabular.streaming.scoring.verdict) -> its pile.
 WORDS: dict[str, str] = {
     "signal": "matters",
     "leak": "leak",

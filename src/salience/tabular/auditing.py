@@ -17,9 +17,9 @@ from salience.data.plan import Plan, plan
 from salience.data.readers import open_source
 from salience.data.scan import scan
 from salience.measures.counting import Contingency, CountState, Item
-from salience.tabular.heuristics import heuristic
-from salience.tabular.parts import OriginState, Quarter, column_items, described
-from salience.tabular.scoring import ID_SHARE, score_columns
+from salience.tabular.streaming.heuristics import heuristic
+from salience.tabular.streaming.parts import OriginState, Quarter, column_items, described
+from salience.tabular.streaming.scoring import ID_SHARE, score_columns
 
 MISSING_SHARE = 0.5
 RARE_SHARE = 0.5  # of the rows hold a value that occurs once

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from salience.results.scores import Scores
-from salience.tabular.actionability import ActionSpace
-from salience.tabular.dhondt import DhondtExplainer
-from salience.tabular.explanation import DhondtExplanation
-from salience.tabular.responses import Reasons
-from salience.tabular.responsiveness import ResponsivenessScorer
+from salience.tabular.dhondt.explainer import DhondtExplainer
+from salience.tabular.dhondt.explanation import DhondtExplanation
+from salience.tabular.responsiveness.responses import Reasons
+from salience.tabular.responsiveness.scorer import ResponsivenessScorer
+from salience.tabular.responsiveness.space import ActionSpace
 from salience.verify.bench import hold_columns
 from salience.verify.checks.faithfulness import fidelity
 from salience.verify.encoding import split_columns

@@ -20,9 +20,9 @@ from salience.data.scan import scan
 from salience.measures.counting import Contingency
 from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
-from salience.tabular.heuristics import heuristic
-from salience.tabular.parts import Origin, OriginState, column_items, described
-from salience.tabular.scoring import score_columns
+from salience.tabular.streaming.heuristics import heuristic
+from salience.tabular.streaming.parts import Origin, OriginState, column_items, described
+from salience.tabular.streaming.scoring import score_columns
 
 
 def compare(

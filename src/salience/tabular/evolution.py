@@ -15,10 +15,10 @@ from scipy.special import ndtri
 from salience.parallel import pmap
 from salience.results.meta import Meta
 from salience.results.scores import Scores
-from salience.tabular.categorical import CategoricalSample
-from salience.tabular.reference import Candidate, Reference, ReferenceLike, candidate_name
-from salience.tabular.schedule import Schedule, unrank_combinations
-from salience.tabular.surrogates import SURROGATES, Judge, surrogate_scores
+from salience.tabular.streaming.categorical import CategoricalSample
+from salience.tabular.streaming.reference import Candidate, Reference, ReferenceLike, candidate_name
+from salience.tabular.streaming.schedule import Schedule, unrank_combinations
+from salience.tabular.streaming.surrogates import SURROGATES, Judge, surrogate_scores
 
 __all__ = ["Evolution", "Round", "additions", "evolve"]
 
@@ -111,7 +111,7 @@ def evolve(
     y : str or array-like of shape (n,)
         The label, a column of X or an array.
     reference : optional
-        The model to start from; see :func:`~salience.tabular.surrogates.surrogate_scores`.
+        The model to start from; see :func:`~salience.tabular.streaming.surrogates.surrogate_scores`.
     order : int
         Most columns a feature combines.
     rounds : int
@@ -212,7 +212,7 @@ def additions(
     Returns
     -------
     Scores
-        As of :func:`~salience.tabular.surrogates.surrogate_scores`, of the shortlist, with the columns
+        As of :func:`~salience.tabular.streaming.surrogates.surrogate_scores`, of the shortlist, with the columns
         ``gain`` (log loss saved, nats) and ``members``.
 
     Examples

@@ -26,12 +26,12 @@ from salience.measures.information import Information, corrected
 from salience.measures.nulltable import NullTable
 from salience.results.meta import Meta
 from salience.results.scores import Scores
-from salience.tabular.batchlog import AGGREGATES
-from salience.tabular.combinationstate import CombinationState, sampled_blocks, views_of
-from salience.tabular.expand import Combinations
-from salience.tabular.reference import candidate_name
-from salience.tabular.schedule import Schedule, halving_sizes, keep_best, unrank_combinations
-from salience.tabular.views import ViewColumns
+from salience.tabular.streaming.batchlog import AGGREGATES
+from salience.tabular.streaming.combinationstate import CombinationState, sampled_blocks, views_of
+from salience.tabular.streaming.expand import Combinations
+from salience.tabular.streaming.reference import candidate_name
+from salience.tabular.streaming.schedule import Schedule, halving_sizes, keep_best, unrank_combinations
+from salience.tabular.streaming.views import ViewColumns
 
 __all__ = ["Interactions", "rank_combinations"]
 

@@ -27,9 +27,9 @@ from salience.data.readers import open_source
 from salience.measures.nulls import shift_score
 from salience.results.meta import Meta
 from salience.results.scores import Scores
-from salience.tabular.batchlog import BatchLog
-from salience.tabular.reference import candidate_name
-from salience.tabular.schedule import Schedule
+from salience.tabular.streaming.batchlog import BatchLog
+from salience.tabular.streaming.reference import candidate_name
+from salience.tabular.streaming.schedule import Schedule
 
 __all__ = ["OutRankRun", "outrank_batches"]
 

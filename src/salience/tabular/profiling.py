@@ -19,8 +19,8 @@ from salience.data.readers import open_source
 from salience.data.scan import scan
 from salience.measures.counting import Contingency
 from salience.measures.moments import Moments, MomentState
-from salience.tabular.expand import pilot_values
-from salience.tabular.parts import Origin, OriginState
+from salience.tabular.streaming.expand import pilot_values
+from salience.tabular.streaming.parts import Origin, OriginState
 
 REPETITIONS = (1, 10, 100, 1_000, 10_000, 100_000)
 

@@ -8,8 +8,8 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from salience.results.scores import Scores
-from salience.tabular.inputs import checked
-from salience.tabular.stream import RankingPass
+from salience.tabular.streaming.inputs import checked
+from salience.tabular.streaming.passes import RankingPass
 
 
 class StreamRanker(BaseEstimator, RankingPass):

@@ -20,7 +20,7 @@ import pyarrow as pa
 from salience.data.hashing import MISSING, as_text, hash_value
 from salience.results.meta import Meta
 from salience.results.scores import Scores
-from salience.tabular.naming import no_such_column
+from salience.tabular.streaming.naming import no_such_column
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block

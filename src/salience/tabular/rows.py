@@ -16,8 +16,8 @@ import pyarrow as pa
 from salience.data.pilot import Pilot
 from salience.results.meta import Meta
 from salience.results.scores import Scores
-from salience.tabular.naming import no_such_column
-from salience.tabular.rowtexts import MEASURES, SCALE, measure_rows
+from salience.tabular.streaming.naming import no_such_column
+from salience.tabular.streaming.rowtexts import MEASURES, SCALE, measure_rows
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block

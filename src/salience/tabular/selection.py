@@ -175,7 +175,7 @@ def _of_owners(scores: Scores, owner: Mapping[str, str]) -> Scores:
 
 
 def _mi(sample: Sample, seed: int) -> Any:
-    screener = resolve("salience.tabular.screening:MIScreener")
+    screener = resolve("salience.tabular.screening.screener:MIScreener")
     kind = "discrete" if sample.task == "classes" else "continuous"
     # a density cannot hold a spike, such as the zeros of an amount; for classes a histogram does
     method = "bin" if kind == "discrete" else "fft"
@@ -183,15 +183,15 @@ def _mi(sample: Sample, seed: int) -> Any:
 
 
 def _kan(sample: Sample, seed: int) -> Any:
-    return resolve("salience.tabular.kan:KANSelector [torch]")(random_state=seed)
+    return resolve("salience.tabular.kan.selector:KANSelector [torch]")(random_state=seed)
 
 
 def _quick(sample: Sample, seed: int) -> Any:
-    return resolve("salience.tabular.quickselection:QuickSelector")(k=1, random_state=seed)
+    return resolve("salience.tabular.quickselection.selector:QuickSelector")(k=1, random_state=seed)
 
 
 def _sparse(penalty: str, sample: Sample, seed: int) -> Any:
-    sparse_linear = resolve("salience.tabular.sparse_linear:SparseLinear")
+    sparse_linear = resolve("salience.tabular.sparse_linear.model:SparseLinear")
     return sparse_linear(penalty=penalty, loss="logistic" if sample.task == "classes" else "squared")
 
 

@@ -10,8 +10,8 @@ from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from salience.results import Scores
-from salience.tabular.inputs import checked
 from salience.tabular.ranking import StreamRanker
+from salience.tabular.streaming.inputs import checked
 
 
 class CardinalityAwareSelector(SelectorMixin, BaseEstimator):

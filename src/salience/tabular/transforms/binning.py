@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from salience.data.blocks import Column, bin_codes, bin_identities
-from salience.tabular.naming import named_items, no_such_column
+from salience.tabular.streaming.naming import named_items, no_such_column
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block

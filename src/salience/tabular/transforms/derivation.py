@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from salience.data.blocks import Column
 from salience.data.hashing import identities
-from salience.tabular.naming import named_items, no_such_column
+from salience.tabular.streaming.naming import named_items, no_such_column
 from salience.tabular.transforms.functions import Transform, find_transforms
 from salience.tabular.transforms.statistics import Statistics
 

@@ -1,0 +1,1 @@
+"""A mixed model whose groups are t: `model` is the estimator, `likelihood` and `objective` are what it minimises."""
