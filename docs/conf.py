@@ -46,6 +46,10 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"
 myst_heading_anchors = 4
 
 autodoc_member_order = "bysource"
+# made by scikit-learn for every estimator, and explained there
+autodoc_default_options = {
+    "exclude-members": ", ".join(f"set_{verb}_request" for verb in ("fit", "partial_fit", "predict", "score"))
+}
 autodoc_typehints = "none"  # the docstrings say it, with shapes
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
