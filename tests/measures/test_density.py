@@ -8,9 +8,10 @@ from KDEpy import FFTKDE
 from KDEpy.bw_selection import improved_sheather_jones, scotts_rule, silvermans_rule
 from scipy import integrate
 from scipy.stats import norm
+from sklearn.metrics import mutual_info_score
 
 from salience.measures import bandwidths, class_information, joint_density, kernel_information
-from salience.measures.density import standardised
+from salience.measures.density import atoms, standardised
 
 
 def bivariate(r, n=1000, seed=0):
@@ -58,6 +59,12 @@ def test_the_fixed_point_goes_with_the_unit(scale, shift):
 )
 def test_ties_have_a_bandwidth(rule, sample):
     assert 0 < bandwidths(sample[None], rule)[0] < np.inf
+
+
+@pytest.mark.parametrize("rule", ["isj", "isj-kdepy"])
+def test_ties_of_few_values_are_left_to_silverman(rule):
+    whole = np.round(2 * np.random.default_rng(0).normal(size=(1, 3000)))
+    assert bandwidths(whole, rule) == bandwidths(whole, "silverman")
 
 
 def test_a_constant_sample_has_none():
@@ -209,6 +216,53 @@ def test_classes_that_differ_in_spread_only_are_seen():
     x = rng.normal(size=1000) * np.array([0.5, 1.0, 2.0])[g]
     assert class_information(standardised(x), g)[0, 0] > 0.15
     assert class_information(standardised(x), rng.permutation(g))[0, 0] < 0.03
+
+
+def entropy(p):
+    return -p * np.log(p) - (1 - p) * np.log(1 - p)
+
+
+@pytest.mark.parametrize("rule", ["silverman", "scott", "isj", 0.3, 1.0])
+def test_a_spike_has_the_information_of_its_table_and_not_of_how_wide_it_is_smoothed(rule):
+    # nine rows of ten are 0, as capital gains are; only how often they are 0 goes with the class
+    rng = np.random.default_rng(0)
+    g = rng.random(5000) < 0.25
+    there = rng.random(5000) < np.where(g, 0.21, 0.05)
+    x = standardised(np.where(there, rng.lognormal(8, 1.3, 5000), 0.0))
+    truth = entropy(0.25 * 0.21 + 0.75 * 0.05) - 0.25 * entropy(0.21) - 0.75 * entropy(0.05)
+    assert class_information(x, g)[0, 0] == pytest.approx(truth, abs=0.01)
+    assert class_information(x, g, bandwidth=rule)[0, 0] == pytest.approx(truth, abs=0.01)
+    orders = np.array([np.arange(5000), rng.permutation(5000)])
+    found = class_information(np.vstack([x, x**2, g[None] * 1.0]), g, bandwidth=rule, orders=orders)
+    assert found[0, 0] == class_information(x, g, bandwidth=rule)[0, 0]
+    assert found[0, 2] == pytest.approx(entropy(g.mean()))
+    assert found[1].max() < 0.01
+
+
+def test_what_is_beside_a_spike_counts_too():
+    rng = np.random.default_rng(0)
+    g = np.arange(4000) % 2
+    spike = rng.random(4000) < 0.5
+    x = np.where(spike, 0.0, rng.normal(size=4000) + np.where(g, 1.0, -1.0))
+    assert class_information(x, g)[0, 0] == pytest.approx(information_of_two_normals(1.0) / 2, abs=0.02)
+
+
+def test_few_values_have_the_information_of_their_table():
+    rng = np.random.default_rng(0)
+    g = np.arange(3000) % 2
+    x = np.where(rng.random(3000) < 0.4, 0, 1 + (rng.random(3000) < 0.4 + 0.2 * g))
+    assert class_information(x, g)[0, 0] == pytest.approx(mutual_info_score(x, g), abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=30))
+def test_an_atom_is_a_value_of_more_than_a_third(values):
+    value = atoms([values])[0]
+    times = np.bincount(values)
+    if 3 * times.max() > len(values):
+        assert times[int(value)] == times.max()
+    else:
+        assert np.isnan(value)
 
 
 def test_classes_of_two_rows_are_left_out():

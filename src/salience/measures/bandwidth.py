@@ -20,6 +20,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 QUARTILES_OF_A_NORMAL = 1.3489795003921634  # distance between the quartiles, in standard deviations
 MESH = 1 << 10  # cells on which Botev's rule looks at the spectrum of a sample
+FEW_VALUES = 50  # the least sample that Botev's rule reckons with
 STAGES = 7  # derivatives it passes through; 5 stages after the first, as Botev recommends
 
 
@@ -94,8 +95,8 @@ def silverman(rows: Floats) -> Floats:
 def isj(rows: Floats) -> Floats:
     """Improved Sheather and Jones: the fixed point of the mean squared error (Botev, Grotowski, Kroese 2010).
 
-    It makes no assumption about the shape, so it follows several modes; NaN where it finds no fixed point, as on
-    samples of few distinct values.
+    It makes no assumption about the shape, so it follows several modes; NaN where it finds no fixed point, and on
+    ties of fewer than 50 values, where it finds one as it happens.
 
     Examples
     --------
@@ -141,7 +142,7 @@ def _quantile(ordered: Floats, share: float) -> Floats:
 def _fixed_point(row: Floats, margin: float) -> tuple[float, float]:
     """The bandwidth of one sample, and the length of the mesh it was found on."""
     distinct = len(np.unique(row))
-    if distinct < 3:
+    if distinct < min(len(row), FEW_VALUES) or distinct < 3:
         return np.nan, 1.0
     low, high = row.min() - margin, row.max() + margin
     mesh = float(high - low)

@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 
 from salience.measures.bandwidth import bandwidths
+from salience.measures.binning import binned_information
 
-__all__ = ["class_information", "joint_density", "kernel_information", "standardised"]
+__all__ = ["atoms", "class_information", "joint_density", "kernel_information", "standardised"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -204,6 +205,9 @@ def class_information(
 
     ``MI = sum_c sum_a p_c f_c(a) [ln f_c(a) - ln f(a)] da`` with ``f = sum_c p_c f_c``; each class has its own bandwidth.
 
+    A value v that more than a third of the rows share has no density: classes would differ by how wide each smooths it.
+    Then ``MI(x; c) = MI([x = v]; c) + P(x != v) MI(x; c | x != v)``, the first part from the table of counts.
+
     Parameters
     ----------
     columns : array-like of float, shape (c, n)
@@ -235,8 +239,12 @@ def class_information(
     kept = [level for level, size in enumerate(np.bincount(codes)) if size > 2]
     if not len(varies) or len(kept) < 2:
         return found
+    values = atoms(rows)
+    for j in np.flatnonzero(~np.isnan(values)):
+        found[:, j] = _around_atom(rows[j], values[j], codes[turns], bandwidth, points)
+    varies = varies[np.isnan(values[varies])]
     rows = rows[varies]
-    for turn, order in enumerate(turns):
+    for turn, order in enumerate(turns if len(varies) else []):
         levels = [codes[order] == level for level in kept]
         widths = np.array([_class_widths(rows, rows[:, level], bandwidth, points) for level in levels])
         axis = Axis.around(rows, points, SUPPORT * widths.max(axis=0))
@@ -244,6 +252,36 @@ def class_information(
         for level, width, density in zip(levels, widths, joint, strict=True):
             _smooth_rows(axis.cell[:, level], axis.above[:, level], axis.step / width, density)
         found[turn, varies] = _information(np.ascontiguousarray(joint.swapaxes(0, 1)), DUST)
+    return found
+
+
+def atoms(columns: ArrayLike) -> Floats:
+    """The value that more than a third of each row's numbers share, the commonest of two; NaN where there is none.
+
+    Examples
+    --------
+    >>> atoms([[0.0, 0.0, 1.0, 2.0], [1.0, 2.0, 3.0, 4.0]])
+    array([ 0., nan])
+    """
+    rows = np.atleast_2d(np.asarray(columns, dtype=np.float64))
+    n = rows.shape[1]
+    places = [n // 3, 2 * n // 3]  # of the sorted numbers: a longer run of one value cannot miss both
+    candidates = np.partition(rows, places, axis=1)[:, places]
+    times = np.stack([(rows == candidates[:, [i]]).sum(axis=1) for i in (0, 1)], axis=1)
+    best = times.argmax(axis=1)[:, None]
+    value, count = (np.take_along_axis(each, best, axis=1)[:, 0] for each in (candidates, times))
+    return np.where(3 * count > n, value, np.nan)
+
+
+def _around_atom(row: Floats, value: float, codes: Integers, bandwidth: str | float, points: int) -> Floats:
+    """Information of one row about each order (m, n) of the classes: that of the value, and that of the rest."""
+    rest = row != value
+    every = np.arange(len(row))[None]
+    found = np.array([binned_information(rest[None], order, orders=every)[0, 0] for order in codes])
+    for turn, order in enumerate(codes):
+        if rest.sum() > 2:
+            more = class_information(row[rest], order[rest], bandwidth=bandwidth, points=points)
+            found[turn] += rest.mean() * more[0, 0]
     return found
 
 

@@ -114,6 +114,7 @@ class MIScreener(SelectorMixin, BaseEstimator):
     -----
     Memory is 64 columns at a time beside the data: a memory map is read block by block, a sparse matrix is made dense
     block by block. The information of densities is biased down by smoothing and up by noise: compare columns, not truths.
+    Against classes, a value that more than a third of the rows share is counted, and only the others have a density.
 
     fastHDMI 1.25.26, the package of the paper, computes its bandwidths and does not pass them on, so that it always smooths
     with 1.0; scores a 0/1/2 column by one constant per class; and clumps from left to right instead of best first.
