@@ -1,6 +1,7 @@
 """The KAN selector: its scores, what it says of itself, and scikit-learn's contract."""
 
 import pickle
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from torch.nn import functional
 from salience.networks import KAN
 from salience.results import Scores
 from salience.tabular import KANSelector, importance_from_kan
-from salience.tabular.kan.fold import mean_jaccard, redundancy
+from salience.tabular.kan.fold import overlap, redundancy
 from salience.tabular.kan.shares import SCORES, shares
 from salience.tabular.kan.targets import target_of
 
@@ -397,6 +398,22 @@ def test_progress_counts_the_epochs_of_all_folds(planted):
     assert told == [(i, 6) for i in range(1, 7)]
 
 
+@pytest.mark.parametrize(("hidden", "threads"), [(3, 1), (50_000, 3)])
+@pytest.mark.filterwarnings("ignore:the network learned nothing")
+def test_small_steps_take_one_thread_and_all_come_back(planted, hidden, threads):
+    before, during = torch.get_num_threads(), []
+    torch.set_num_threads(3)
+    try:
+        for tell in (lambda *_: during.append(torch.get_num_threads()), lambda *_: 1 / 0):
+            selector = KANSelector(hidden=hidden, epochs=1, cv=2, progress=tell)
+            with pytest.raises(ZeroDivisionError) if during else nullcontext():
+                selector.fit(planted[0][:80], planted[1][:80])
+            assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert during == [threads, threads]
+
+
 def test_an_interruption_is_passed_on_and_leaves_no_half_fit(planted):
     def stop(done, total):
         raise KeyboardInterrupt
@@ -461,8 +478,8 @@ def test_clipping_takes_the_power_of_outliers_over_l2(rarely_lit):
 
 def test_stability_is_the_mean_overlap_of_the_folds():
     folds = np.array([[3.0, 2, 1, 0], [3, 2, 1, 0], [0, 1, 2, 3]])
-    assert mean_jaccard(folds, 2) == pytest.approx((1 + 0 + 0) / 3)
-    assert mean_jaccard(folds[:1], 2) == 1.0
+    assert overlap(folds, 2) == pytest.approx((1 + 0 + 0) / 3)
+    assert np.isnan(overlap(folds[:1], 2))
 
 
 def test_redundancy_compares_the_kept_columns_with_all():

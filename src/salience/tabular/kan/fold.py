@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from itertools import combinations
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -16,11 +16,13 @@ from salience.networks.kan import KAN
 from salience.networks.training import fit, supervised_step
 from salience.tabular.kan.shares import SCORES
 from salience.tabular.kan.targets import Target
+from salience.verify.checks.stability import mean_jaccard
 
-__all__ = ["Design", "Fold", "Redundancy", "mean_jaccard", "redundancy", "standardised", "trained_fold"]
+__all__ = ["Design", "Fold", "Redundancy", "overlap", "redundancy", "standardised", "trained_fold"]
 
 Floats = NDArray[np.float64]
 ROWS = 4096  # that go through the network at once when nothing is learned
+SMALL = 1 << 26  # multiply-adds of a step, some milliseconds: below, threads wait longer than they work
 
 
 class Design(NamedTuple):
@@ -113,24 +115,39 @@ def trained_fold(
     if design.clip:
         ours, theirs = (side.clamp(-design.reach, design.reach) for side in (ours, theirs))
     optimizer = torch.optim.Adam(model.parameters(), design.lr, fused=True)
-    history = fit(
-        supervised_step(model, target.loss, optimizer),
-        TensorBatches(ours, y.train, size=design.batch_size),
-        epochs=design.epochs,
-        generator=generator,
-        progress=None if progress is None else lambda epoch, *_: progress(epoch),
-    )
-    if history.stopped == "interrupted":
-        raise KeyboardInterrupt
-    raw = {
-        (score, kind): SCORES[score][kind](model, theirs, lambda outputs: target.loss(outputs, y.held))
-        * (spread > 0)
-        for score, kind in scores
-    }
-    with torch.no_grad():
-        outputs = torch.cat([model(rows) for rows in theirs.split(ROWS)])
-        loss = float(target.loss(outputs, y.held))
-    return Fold(model, centre, spread, raw, loss, y.null, _slopes(model, theirs), outside, reach)
+    with _threads_that_pay(model, design.batch_size):
+        history = fit(
+            supervised_step(model, target.loss, optimizer),
+            TensorBatches(ours, y.train, size=design.batch_size),
+            epochs=design.epochs,
+            generator=generator,
+            progress=None if progress is None else lambda epoch, *_: progress(epoch),
+        )
+        if history.stopped == "interrupted":
+            raise KeyboardInterrupt
+        raw = {
+            (score, kind): SCORES[score][kind](model, theirs, lambda outputs: target.loss(outputs, y.held))
+            * (spread > 0)
+            for score, kind in scores
+        }
+        with torch.no_grad():
+            outputs = torch.cat([model(rows) for rows in theirs.split(ROWS)])
+            loss = float(target.loss(outputs, y.held))
+        slopes = _slopes(model, theirs)
+    return Fold(model, centre, spread, raw, loss, y.null, slopes, outside, reach)
+
+
+@contextmanager
+def _threads_that_pay(model: KAN, batch_size: int) -> Iterator[None]:
+    """One thread where a step is small: with two, and somebody else on the machine, it took ten times as long."""
+    weights = sum(layer.base.numel() + layer.coef.numel() for layer in model.layers)
+    before = torch.get_num_threads()
+    if batch_size * weights < SMALL:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def standardised(X: Floats, centre: Floats, spread: Floats) -> Tensor:
@@ -139,17 +156,17 @@ def standardised(X: Floats, centre: Floats, spread: Floats) -> Tensor:
     return torch.from_numpy(((X - centre) * per_unit).astype(np.float32))
 
 
-def mean_jaccard(scores: Floats, k: int) -> float:
-    """Mean over all pairs of rows of the overlap of their `k` best columns; 1 for a single row.
+def overlap(scores: Floats, k: int) -> float:
+    """Mean Jaccard index of the `k` best columns of two rows; NaN for a single row.
 
     Examples
     --------
-    >>> mean_jaccard(np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]]), 2)
+    >>> overlap(np.array([[3.0, 2.0, 1.0], [3.0, 1.0, 2.0]]), 2)
     0.3333333333333333
     """
-    tops = [set(np.argsort(-row, kind="stable")[:k].tolist()) for row in scores]
-    overlaps = [len(a & b) / len(a | b) for a, b in combinations(tops, 2)]
-    return float(np.mean(overlaps)) if overlaps else 1.0
+    top = np.zeros(scores.shape, dtype=bool)
+    np.put_along_axis(top, np.argsort(-scores, axis=1, kind="stable")[:, :k], True, axis=1)
+    return mean_jaccard(top)
 
 
 def redundancy(X: Floats, kept: NDArray[np.bool_]) -> Redundancy:

@@ -22,7 +22,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, v
 
 from salience.results.meta import Meta
 from salience.results.scores import Scores
-from salience.tabular.kan.fold import Design, Fold, mean_jaccard, redundancy, trained_fold
+from salience.tabular.kan.fold import Design, Fold, overlap, redundancy, trained_fold
 from salience.tabular.kan.shares import SCORES, kind_of, shares
 from salience.tabular.kan.targets import TASKS, Target, target_of
 from salience.verify.fingerprints import fingerprint
@@ -99,7 +99,7 @@ class KANSelector(SelectorMixin, BaseEstimator):
     fold_scores_ : ndarray of shape (folds, d)
         Shares.
     stability_ : float
-        Mean Jaccard index of the columns kept by two folds.
+        Mean Jaccard index of the columns kept by two folds; NaN where there is one fold.
     redundancy_ : Redundancy
         Mean absolute correlation among the kept and among all columns.
     heldout_loss_, null_loss_ : ndarray of shape (folds,)
@@ -248,7 +248,7 @@ class KANSelector(SelectorMixin, BaseEstimator):
             extra={"heldout_loss": self.heldout_loss_, "null_loss": self.null_loss_},
         )
         self.scores_: Scores = self._scores_of(folds, kind, np.ptp(values, axis=0) == 0, meta)
-        self.stability_ = mean_jaccard(self.fold_scores_, self.n_kept_)
+        self.stability_ = overlap(self.fold_scores_, self.n_kept_)
         self.redundancy_ = redundancy(values, self._get_support_mask())
         return self
 
