@@ -12,8 +12,13 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 STEP = 0.1  # of the first try, as in the paper
-PLATEAU = 2.0  # a loss that has not moved over this distance will not: twenty steps of the paper
+STALLS = (
+    20  # steps in a row that leave the loss as it is: the walk ends, as in generalized-rashomon-set 0.2.0
+)
 NEAR = 3.0  # so far every step is taken, so that a barrier wider than one is seen as in the paper; then they double
+PROBES = 8  # of the first step, to see whether the loss is smooth
+ROUGH = 0.1  # of the largest first difference of the probes: third differences of a smooth loss are far below
+MOST = 64  # steps that are looked at in one call
 ROUNDING = 1e-12
 ROUNDS = 80  # halving 1000 to 1e-4 takes 24; a bound, not a knob
 
@@ -26,8 +31,8 @@ class Walk:
     ----------
     masks, losses : ndarray of float64, shape (budgets,)
     end : {"", "insensitive", "plateau", "bound"}
-        Why the walk ended short of the largest budget: the loss never moved, it stopped moving, or ``|m|`` came to
-        its bound.
+        Why the walk ended short of the largest budget: twenty steps in a row did not move the loss, which never had
+        moved or had done so before, or ``|m|`` came to its bound.
     """
 
     masks: Floats
@@ -47,10 +52,11 @@ def walk(
 ) -> Walk:
     """Find, for each budget, the mask farthest from 1 that the loss still allows.
 
-    The paper walks in steps of .1, .01, .001 and .0001 from one budget to the next. Here the steps of .1 are looked at
-    several at a time, and double far out, until the largest budget is passed; then every budget is closed in upon by
-    the parabola through the three nearest masks, and by halving where the loss is not one. What is known of one budget
-    serves the others.
+    The paper walks in steps of .1, .01, .001 and .0001 from one budget to the next. Where the loss is smooth, its
+    steps of .1 are looked at several at a time, and double far out, until the largest budget is passed; then every
+    budget is closed in upon by the parabola through the three nearest masks, and by halving. What is known of one budget
+    serves the others. Where the loss moves in jumps or not at all, as that of trees and of labels does, where the walk
+    ends depends on every step: there the paper's own are taken, several in one call.
 
     Parameters
     ----------
@@ -62,7 +68,7 @@ def walk(
         Ascending, in units of the loss.
     direction : {1, -1}
     resolution : float
-        Masks are within half of it below the crossing, never beyond.
+        Masks are no farther below the crossing, never beyond.
     bound : float
         Of ``|m|``.
     still : float
@@ -78,8 +84,10 @@ def walk(
     >>> found.masks.round(3)
     array([1. , 0.5, 0. ])
     """
-    limit = bound - direction
-    distance, loss, end = _outward(losses_at, reference, budgets[-1], direction, limit, still)
+    known = _smooth_part(losses_at, reference, budgets[-1], direction, bound, still)
+    if known is None:
+        return _stepwise(losses_at, reference, budgets, direction, resolution, bound, still)
+    distance, loss, end = known
     highest = reference + budgets + ROUNDING
     for _ in range(ROUNDS):
         wanted = np.concatenate([_closer(distance, loss, high, resolution) for high in highest])
@@ -94,30 +102,67 @@ def walk(
     return Walk(1.0 + direction * distance[last], loss[last], end)
 
 
-def _outward(
+def _stepwise(
+    losses_at: Callable[[Floats], Floats],
+    reference: float,
+    budgets: Floats,
+    direction: int,
+    resolution: float,
+    bound: float,
+    still: float,
+) -> Walk:
+    """The walk of the paper, step by step; steps of one length are looked at several at a time."""
+    m, loss, stalls, moved, end = 1.0, reference, 0, False, ""
+    masks, losses = np.empty(len(budgets)), np.empty(len(budgets))
+    for j, high in enumerate(reference + budgets + ROUNDING):
+        step, count = STEP, 4
+        while step > 0.11 * resolution and not end:  # the last one is no longer than the resolution
+            ahead = np.cumsum(np.append(m, np.full(count, direction * step)))[1:]
+            count = min(2 * count, MOST)
+            for there, value in zip(ahead, losses_at(ahead), strict=True):
+                if value > high:
+                    step, count = 0.1 * step, 10
+                    break
+                if abs(there) > bound + ROUNDING:
+                    end = "bound"
+                    break
+                unmoved = abs(value - loss) <= still
+                stalls, moved = stalls + 1 if unmoved else 0, moved or not unmoved
+                m, loss = there, value
+                if stalls >= STALLS:
+                    end = "plateau" if moved else "insensitive"
+                    break
+        masks[j], losses[j] = m, loss
+    return Walk(masks, losses, end)
+
+
+def _smooth_part(
     losses_at: Callable[[Floats], Floats],
     reference: float,
     budget: float,
     direction: int,
-    limit: float,
+    bound: float,
     still: float,
-) -> tuple[Floats, Floats, str]:
-    """Points at doubling distances, up to the first beyond the budget, the start of a plateau, or the limit."""
-    distance, loss, flat = np.zeros(1), np.array([reference]), 0.0
+) -> tuple[Floats, Floats, str] | None:
+    """Points at steps that double far out, up to the first beyond the budget or the bound; None where it is rough."""
+    limit = bound - direction
+    distance = STEP * np.arange(PROBES + 1) / PROBES
+    loss = np.append(reference, losses_at(1.0 + direction * distance[1:]))
+    if np.abs(np.diff(loss, 3)).max() > ROUGH * np.abs(np.diff(loss)).max():
+        return None
+    if loss.max() > reference + budget + ROUNDING:
+        return distance, loss, ""
     while distance[-1] < limit:
         here = distance[-1]
         far = here * 2.0 ** np.arange(1, 4)
         ahead = np.minimum(here + STEP * np.arange(1, 5) if here < NEAR else far, limit)
+        ahead = np.unique(ahead)
         for d, value in zip(ahead, losses_at(1.0 + direction * ahead), strict=True):
-            if d == distance[-1]:
-                break
-            flat = flat + d - distance[-1] if abs(value - loss[-1]) <= still else 0.0
+            if abs(value - loss[-1]) <= still:
+                return None
             distance, loss = np.append(distance, d), np.append(loss, value)
             if value > reference + budget + ROUNDING:
                 return distance, loss, ""
-            if flat >= PLATEAU:
-                begin = int(np.argmax(distance >= d - flat - ROUNDING))
-                return distance[: begin + 1], loss[: begin + 1], "plateau" if begin else "insensitive"
     return distance, loss, "bound"
 
 
