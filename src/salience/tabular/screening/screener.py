@@ -354,13 +354,16 @@ class MIScreener(SelectorMixin, BaseEstimator):
     ) -> NDArray[np.int64]:
         """From the best column down, those that are not too close to one already kept."""
         kept: list[int] = []
-        now = np.arange(X.shape[0])[None]
         for j in order:
             if len(kept) == self.k:
                 break
             candidate = read_columns(X, np.array([j]))[0]
-            values = np.unique(candidate, return_inverse=True)[1] if discrete[j] else candidate
-            rivals = read_columns(X, np.array(kept, dtype=np.int64))
+            rows = np.flatnonzero(~np.isnan(candidate))
+            values = candidate[rows]
+            if discrete[j]:
+                values = np.unique(values, return_inverse=True)[1]
+            rivals = read_columns(X, np.array(kept, dtype=np.int64))[:, rows]
+            now = np.arange(len(rows))[None]
             found = score_block(
                 rivals, discrete[kept], Outcome(values, bool(discrete[j])), now, self.method, settings
             )
