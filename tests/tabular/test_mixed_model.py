@@ -337,6 +337,7 @@ def test_a_constant_column_has_a_coefficient_of_zero_and_a_flag():
     model = RobustMixedModel().fit(X, y, groups=codes)
     assert model.coef_[2] == 0.0
     assert model.scores_.frame["flag"].to_list() == [None, None, "constant", None]
+    assert model.scores_.meta.warnings == ("1 constant column(s): coefficient 0",)
 
 
 def test_a_perfect_fit_has_no_likelihood_and_ends_with_a_warning():
@@ -360,12 +361,22 @@ def test_a_perfect_fit_has_no_likelihood_and_ends_with_a_warning():
         ({"nu": "free"}, "codes", "nu"),
         ({"random": ["dose"]}, "codes", "must name different columns"),
         ({"random": [1, 1]}, "codes", "must name different columns"),
+        ({"random": [True, False]}, "codes", "must name different columns"),
     ],
 )
 def test_what_cannot_be_is_refused_with_what_is_allowed(params, groups, message):
     X, y, codes, _ = grouped(0)
     with pytest.raises(ValueError, match=message):
         RobustMixedModel(**params).fit(X, y, groups=codes if isinstance(groups, str) else groups)
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200])
+def test_numbers_without_a_square_are_refused(factor):
+    X, y, codes, _ = grouped(0)
+    with pytest.raises(ValueError, match="X has numbers as far as"):
+        RobustMixedModel().fit(X * [1, factor, 1, 1], y, groups=codes)
+    with pytest.raises(ValueError, match="y has numbers as far as"):
+        RobustMixedModel().fit(X, y * factor, groups=codes)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -356,6 +356,30 @@ def test_pairs_of_known_rows_are_scored_as_if_the_others_were_not_there(method, 
         assert found.frame["n"][column] == rows.sum()
 
 
+@pytest.mark.parametrize("method", ["fft", "bin", "knn", "pearson"])
+def test_columns_with_missing_values_are_clumped_on_the_rows_they_share(method):
+    X, y, _ = squares(n=400, p=4, planted=2)
+    genotype = (X[:, 3] > 1).astype(float)
+    X = np.column_stack([X[:, :2], X[:, 0], X[:, 1], genotype])
+    X[::5, 0] = np.nan
+    X[1::7, 4] = np.nan
+    screener = MIScreener(k=5, method=method, missing="pairwise", clump=True).fit(X, y)
+    assert screener.get_support()[[0, 2]].sum() == 1
+    assert screener.get_support()[[1, 3]].sum() == 1
+
+
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("method", ["fft", "bin", "pearson"])
+def test_numbers_near_the_limits_have_the_information_of_ordinary_ones(method, binary):
+    X, y, _ = squares(n=200, p=3, planted=1)
+    y = (y > np.median(y)).astype(int) if binary else y
+    ordinary = MIScreener(method=method).fit(X, y).scores_.values
+    for power in (-1000, 1000):
+        outcome = y if binary else np.ldexp(y, power)
+        found = MIScreener(method=method).fit(np.ldexp(X, power), outcome).scores_.values
+        assert found == pytest.approx(ordinary, abs=1e-9)
+
+
 def test_missing_rows_have_a_permutation_null_of_their_own():
     X, y, _ = squares(n=400, p=4, planted=1)
     X[::3, 0] = np.nan

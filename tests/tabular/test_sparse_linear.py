@@ -281,6 +281,10 @@ def test_a_wrong_parameter_is_refused_with_what_is_allowed(numbers, params, mess
         (lambda X, y: (X, y[:-1]), "inconsistent numbers of samples"),
         (lambda X, y: (X, np.ones_like(y)), "y is constant"),
         (lambda X, y: (X, np.append(y[:-1], np.nan)), "NaN"),
+        (lambda X, y: (1e200 * X, y), r"no numbers; scale"),
+        (lambda X, y: (csr_array(1e-200 * X), y), r"no numbers; scale"),
+        (lambda X, y: (X, 1e200 * y), "y has numbers as far as"),
+        (lambda X, y: (X, np.where(y > 0, "a", "b")), "loss='logistic'"),
         (lambda X, y: (X.astype(str).astype(object) + "a", y), "could not convert string"),
     ],
 )

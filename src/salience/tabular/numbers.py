@@ -8,8 +8,11 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
-__all__ = ["like", "names_of", "numbers_of"]
+__all__ = ["like", "names_of", "numbers_of", "refuse_extremes"]
+
+LARGE = 1e100
 
 
 def names_of(X: Any) -> tuple[str, ...]:
@@ -58,6 +61,31 @@ def like(X: Any, values: NDArray[np.float64], names: Sequence[str]) -> Any:
     frame = nw.from_native(X, eager_only=True)
     made = nw.from_numpy(values, schema=list(names), backend=nw.get_native_namespace(frame))
     return made.select(frame.columns).to_native()
+
+
+def refuse_extremes(values: Any, what: str) -> None:
+    """Refuse an array or sparse matrix with numbers whose squares would be infinite or 0.
+
+    Raises
+    ------
+    ValueError
+        When the largest number of a column is beyond 1e100, or is below 1e-100 and not 0.
+
+    Examples
+    --------
+    >>> refuse_extremes(np.array([[1.0, 1e200]]), "X")
+    Traceback (most recent call last):
+        ...
+    ValueError: X has numbers as far as 1e+200 (column 1): their squares are no numbers; scale it to 1e-100 ... 1e100
+    """
+    ends = (values.max(axis=0), -values.min(axis=0))
+    size = np.maximum(*((end.toarray().ravel() for end in ends) if issparse(values) else ends))
+    odd = np.flatnonzero((size > LARGE) | ((size < 1 / LARGE) & (size > 0)))
+    if odd.size:
+        raise ValueError(
+            f"{what} has numbers as far as {size[odd[0]]:g} (column {odd[0]}): their squares are no numbers; "
+            "scale it to 1e-100 ... 1e100"
+        )
 
 
 def _is_frame(X: Any) -> bool:

@@ -25,6 +25,7 @@ from salience.results.meta import Meta
 from salience.results.scores import Scores
 from salience.tabular.mixed_model.likelihood import Groups, Parameters
 from salience.tabular.mixed_model.objective import MixedObjective, spread_of
+from salience.tabular.numbers import refuse_extremes
 from salience.verify.fingerprints import column_sum, from_sums
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         started = time.perf_counter()
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         y = np.asarray(y, dtype=np.float64)
+        refuse_extremes(X, "X")
+        refuse_extremes(y[:, None], "y")
         self.groups_, codes = _grouped(groups, len(y))
         names = _check_feature_names_in(self, None).tolist()
         varying = self._random_columns(names)
@@ -206,13 +209,16 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
                 f"tol={self.tol:g}: raise max_iter, or scale extreme columns",
                 ConvergenceWarning, stacklevel=2,
             )  # fmt: skip
+        warned = [f"{self._constant.sum()} constant column(s): coefficient 0"] * bool(self._constant.any())
+        if not found.converged:
+            warned.append(f"gradient {found.residual:.1g} at the end of the fit")
         at = model.parameters(found.x)
         self._keep(model, at, found, names, mean, deviation, middle, spread, varying)
         sums = {name: column_sum(pa.array(x), "number") for name, x in zip(names, X.T, strict=True)}
         meta = Meta(
             method="robust-mixed-model", params=self.get_params(), rows=len(y), seconds=time.perf_counter() - started,
             data=(from_sums(sums, len(y)),), unit="of the outcome, per standard deviation of the column",
-            warnings=() if found.converged else (f"gradient {found.residual:.1g} at the end of the fit",),
+            warnings=tuple(warned),
         )  # fmt: skip
         self.scores_ = self.scores_.replace(meta=meta)
         self.group_scores_ = self.group_scores_.replace(meta=meta.replace(unit="weight"))
@@ -272,7 +278,10 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         if isinstance(self.random, str):
             return []
         places = [names.index(c) if isinstance(c, str) and c in names else c for c in self.random]
-        wrong = [c for c in places if not isinstance(c, int | np.integer) or not 0 <= c < len(names)]
+        wrong = [
+            c for c in places
+            if isinstance(c, bool) or not isinstance(c, int | np.integer) or not 0 <= c < len(names)
+        ]  # fmt: skip
         if wrong or len(set(places)) < len(places):
             raise ValueError(
                 f"random={list(self.random)!r} must name different columns; there are {len(names)}: {', '.join(names[:10])}"
@@ -337,5 +346,7 @@ def _grouped(groups: ArrayLike | None, rows: int) -> tuple[NDArray[Any], NDArray
         raise ValueError("a group without a name (None or NaN): give it one, or leave its rows out")
     names, codes = np.unique(given, return_inverse=True)
     if len(names) < 2:
-        raise ValueError(f"all {rows} rows are in the group {names[0]!r}; at least 2 groups are needed")
+        raise ValueError(
+            f"all {rows} rows are in the group {names.tolist()[0]!r}; at least 2 groups are needed"
+        )
     return names, codes

@@ -20,6 +20,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
 
 FENCE = 3.0  # quartile distances beyond the quartiles at which "winsor" cuts: Tukey's far outliers
+LARGE = 1e100
 LARGEST_SQUARE = 1 - 2**-52  # of a correlation, so that a copy has a finite information
 
 
@@ -135,6 +136,20 @@ def by_correlation(
         sums = np.array([x @ member[order] for order in orders])  # (m, c, classes)
         squares = (sums**2 / sizes[sizes > 0]).sum(axis=2) / n
     return np.asarray(-0.5 * np.log1p(-np.minimum(squares, LARGEST_SQUARE)))
+
+
+def of_ordinary_size(rows: Floats) -> Floats:
+    """The rows; over a power of two where squares would be infinite or 0. Information does not see units.
+
+    Examples
+    --------
+    >>> of_ordinary_size(np.array([[2.0**600, -(2.0**601)], [1.0, np.nan]]))
+    array([[ 0.25, -0.5 ],
+           [ 1.  ,   nan]])
+    """
+    size = np.fmax.reduce(np.abs(rows), axis=1, keepdims=True)
+    odd = (size > LARGE) | (size < 1 / LARGE)
+    return np.ldexp(rows, -np.where(odd, np.frexp(size)[1], 0)) if odd.any() else rows
 
 
 def robust(rows: ArrayLike) -> Floats:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from salience.tabular.screening.dependence import MEASURES, Outcome, Settings
+from salience.tabular.screening.dependence import MEASURES, Outcome, Settings, of_ordinary_size
 from salience.verify.fingerprints import column_sum
 
 __all__ = ["Scored", "read_columns", "rounding", "score_block"]
@@ -63,6 +63,10 @@ def score_block(
     scorable = flag == ""
     whole = scorable & (used == n)
     measure = MEASURES[method]
+    sums = [column_sum(pa.array(column), "number") for column in columns] if count else []
+    columns = of_ordinary_size(columns)
+    if not outcome.discrete:
+        outcome = Outcome(of_ordinary_size(outcome.values[None])[0], False)
     if whole.any():
         found[:, whole] = measure(columns[whole], discrete[whole], outcome, orders, settings)
     for j in np.flatnonzero(~whole & scorable):
@@ -75,7 +79,6 @@ def score_block(
             found[:, j] = measure(column, discrete[j : j + 1], there, within, settings)[:, 0]
     value, null = found[0], found[1:]
     reached = (null >= value - rounding(value)).sum(axis=0)
-    sums = [column_sum(pa.array(column), "number") for column in columns] if count else []
     empty = not len(null)
     return Scored(
         value, used, flag, discrete, reached,

@@ -29,6 +29,7 @@ from salience.measures.penalties import L1, MCP, SCAD
 from salience.parallel import pmap
 from salience.results.meta import Meta
 from salience.results.scores import Scores
+from salience.tabular.numbers import refuse_extremes
 from salience.tabular.sparse_linear.columns import DenseColumns, SparseColumns, standardized
 from salience.tabular.sparse_linear.losses import LOSSES, Loss
 from salience.tabular.sparse_linear.path import SOLVERS, SparsePath, fit_path, largest_lambda
@@ -221,15 +222,10 @@ class SparseLinear(SelectorMixin, BaseEstimator):
         """
         started = time.perf_counter()
         X, y = validate_data(
-            self,
-            X,
-            y,
-            accept_sparse="csc",
-            dtype=np.float64,
-            y_numeric=not _classifies(self),
-            ensure_min_samples=2,
-        )
+            self, X, y, accept_sparse="csc", dtype=np.float64, y_numeric=not _classifies(self), ensure_min_samples=2
+        )  # fmt: skip
         y = self._target(y)
+        refuse_extremes(X, "X")
         columns, loss = standardized(X), LOSSES[self.loss](y)
         largest = largest_lambda(columns, loss)
         lambdas = self._lambdas(largest)
@@ -292,9 +288,13 @@ class SparseLinear(SelectorMixin, BaseEstimator):
     def _target(self, y: NDArray[Any]) -> Floats:
         """The target as numbers, 0 and 1 for two classes."""
         if not _classifies(self):
+            if y.dtype.kind not in "biuf":
+                raise ValueError(f"y holds {y.dtype}, no numbers; two classes take loss='logistic'")
+            y = y.astype(np.float64)
+            refuse_extremes(y[:, None], "y")
             if np.ptp(y) == 0:
                 raise ValueError(f"y is constant ({y[0]:g}): there is nothing to explain")
-            return y.astype(np.float64)
+            return y
         check_classification_targets(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) > 2:
@@ -303,7 +303,7 @@ class SparseLinear(SelectorMixin, BaseEstimator):
                 f"{len(self.classes_)} classes were found. Fit one class against the rest."
             )
         if len(self.classes_) < 2:
-            raise ValueError(f"two classes are needed, y has one class only: {self.classes_[0]!r}")
+            raise ValueError(f"two classes are needed, y has one class only: {self.classes_.tolist()}")
         return (y == self.classes_[1]).astype(np.float64)
 
     def _lambdas(self, largest: float) -> Floats:
@@ -385,7 +385,7 @@ class SparseLinear(SelectorMixin, BaseEstimator):
         ).with_columns(pl.col("entered").fill_nan(None))
         meta = Meta(
             method="sparse-linear",
-            params=self.get_params(deep=False),
+            params={name: given for name, given in self.get_params(deep=False).items() if name != "progress"},
             seed=int(self.random_state) if isinstance(self.random_state, Integral) else None,
             data=() if issparse(X) else (fingerprint(pl.from_numpy(X, schema=names)),),
             rows=X.shape[0],
