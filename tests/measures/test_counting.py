@@ -265,3 +265,26 @@ def test_a_state_names_what_does_not_fit(plan):
         _state(plan).merge(_state(plan, items=[("a", "values")]))
     with pytest.raises(ValueError, match="was not written by"):
         _state(plan).load_arrow(_state(plan).to_arrow().replace_schema_metadata({}))
+
+
+def test_counts_widen_before_one_could_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 50, 4000)
+    labels = rng.integers(0, 3, 4000).astype(np.int32)
+    narrow, wide = CountTable(3, 64), CountTable(3, 64)
+    narrow.add(hashed(values), labels)
+    monkeypatch.setattr("salience.measures.counttable._MOST_NARROW", 1500)
+    for part in np.array_split(np.arange(4000), 5):
+        wide.add(hashed(values[part]), labels[part])
+    assert wide.nbytes > narrow.nbytes
+    np.testing.assert_array_equal(wide.contingency().counts, narrow.contingency().counts)
+    narrow.merge(wide)  # both hold 4,000 rows: the sum is past the limit as well
+    np.testing.assert_array_equal(narrow.contingency().counts, 2 * wide.contingency().counts)
+
+
+def test_a_count_goes_past_32_bits() -> None:
+    table = CountTable(2, 64)
+    header = {"halvings": 0, "label_counts": [2**31 + 5, 0], "checksum": 0}
+    table.load(header, np.array([7], dtype=np.uint64), np.array([[2**31 + 5, 0]], dtype=np.int64))
+    table.add(hashed(np.array([1])), np.array([0], dtype=np.int32))
+    assert table.contingency().counts.max() == 2**31 + 5

@@ -36,6 +36,7 @@ from salience.measures.hashtable import (
 __all__ = ["CONTENT", "CountTable", "checked_class_counts", "columns_of"]
 
 _FIRST_SLOTS = 64
+_MOST_NARROW = 2**31 - 1
 _FILL = 0.7  # linear probing: 2.2 probes for a value that is there, 6 for a new one
 CONTENT = "salience.count_table"
 """Key of the metadata of an Arrow table that holds counts."""
@@ -89,6 +90,7 @@ class CountTable:
         self._sieve = sieve_of(self.heavy)
         self._state = np.zeros(3, dtype=np.int64)
         self.expected = int(expected)
+        self._wide = False  # counts of 32 bits, until so many rows have been seen that one could overflow
         self._allocate(self._first_slots())
 
     def _first_slots(self) -> int:
@@ -138,6 +140,7 @@ class CountTable:
         if rows == 0:
             return
         of_labels = checked_class_counts(labels, self.n_classes) if label_counts is None else label_counts
+        self._widen_for(rows)
         if codes is None:
             self._run(lambda start, table: add_hashes(hashes, labels, start, *table), rows)
             self.label_counts += of_labels
@@ -224,6 +227,7 @@ class CountTable:
         self.halvings = 0
         self.label_counts[:] = 0
         self._state[:] = 0
+        self._wide = False
         self._allocate(self._first_slots())
         self._take(keys, counts, header["halvings"], labels, header["checksum"])
 
@@ -235,11 +239,18 @@ class CountTable:
         label_counts: NDArray[np.int64],
         checksum: int,
     ) -> None:
+        self._widen_for(int(label_counts.sum()))
         if halvings > self.halvings:
             self._halve(halvings)
         self._add_rows(keys, counts)
         self.label_counts += label_counts
         self._count_in(np.uint64(checksum))
+
+    def _widen_for(self, rows: int) -> None:
+        """Make the counts as wide as they must be for so many more rows."""
+        if not self._wide and int(self.label_counts.sum()) + rows > _MOST_NARROW:
+            self._wide = True
+            self._rebuild(self._slots, *self.content(ordered=False))
 
     def _add_rows(self, keys: NDArray[np.uint64], counts: NDArray[np.int64]) -> None:
         self._run(lambda start, table: add_counts(keys, counts, start, *table), len(keys))
@@ -285,8 +296,11 @@ class CountTable:
         self._shift = np.uint64(64 - (slots.bit_length() - 1))
         self._room = int(slots * _FILL)
         # key and counts of a value side by side: one wait for memory, not two
-        rows = np.zeros((slots + 1, 1 + self.n_classes), dtype=np.uint64)
-        self._keys, self._counts = rows[:, 0], rows.view(np.int64)[:, 1:]
+        kind = np.dtype(np.int64 if self._wide else np.int32)
+        per_word = 8 // kind.itemsize
+        rows = np.zeros((slots + 1, 1 - (-self.n_classes // per_word)), dtype=np.uint64)
+        self._keys = rows[:, 0]
+        self._counts = rows.view(kind)[:, per_word : per_word + self.n_classes]
 
     @property
     def _limit(self) -> np.uint64:
@@ -306,7 +320,7 @@ class CountTable:
         if ordered:
             order = np.argsort(keys)
             slots, keys = slots[order], keys[order]
-        return keys, self._counts[slots]
+        return keys, self._counts[slots].astype(np.int64)
 
 
 def checked_class_counts(labels: NDArray[np.int32], n_classes: int) -> NDArray[np.int64]:

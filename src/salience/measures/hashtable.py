@@ -1,6 +1,6 @@
 """The open-addressing kernels under `salience.measures.counting`.
 
-A table is three arrays: ``keys`` uint64 ``(slots + 1,)``, ``counts`` int64 ``(slots + 1, classes)`` and
+A table is three arrays: ``keys`` uint64 ``(slots + 1,)``, ``counts`` int32 or int64 ``(slots + 1, classes)`` and
 ``state`` int64 ``(3,)``. ``slots`` is a power of two; an empty slot holds key 0, so the identity 0 lives
 apart, in the last row, whose key is then 1. No kernel allocates a table or decides about its size: a kernel
 that cannot go on returns the position where it stopped together with the reason, and `CountTable` makes room
