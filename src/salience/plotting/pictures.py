@@ -72,6 +72,7 @@ def ranking(scores: Scores, ax: Axes | None = None, *, top: int = MOST_BARS, **w
         ax.legend(frameon=False, loc="lower right")
     ax.set_yticks(place, labels_of(shown, scores.keys))
     ax.set_ylim(max(len(shown), 1) - 0.5, -0.7)
+    ax.locator_params(axis="x", nbins=6)
     ax.set_xlabel(named_axis(column, scores))
     note_left_out(ax, len(order) - len(shown), scores.item)
     return titled(ax, scores, where)
