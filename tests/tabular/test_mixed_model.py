@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from salience.tabular import RobustMixedModel
 from salience.tabular.mixed_model.likelihood import Groups, Parameters, TLikelihood
-from salience.tabular.screening.pictures import outlier_weights
+from salience.tabular.mixed_model.picture import outlier_weights
 
 
 class InPairs(RobustMixedModel):

@@ -263,7 +263,7 @@ class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):
         names : int, default=8
             How many outliers to name.
         """
-        from salience.tabular.screening.pictures import (
+        from salience.tabular.mixed_model.picture import (
             outlier_weights,  # matplotlib is loaded by those who draw
         )
 
