@@ -314,6 +314,21 @@ def test_a_memory_map_and_a_sparse_matrix_are_read_a_block_at_a_time(tmp_path):
             assert screener.scores_.top(1).items == ["x17"]
 
 
+def test_an_interrupted_fit_leaves_the_last_one_as_it_was(monkeypatch):
+    X, y, _ = squares(n=100, p=4)
+    screener = MIScreener(k=2, clump=True).fit(X, y)
+    scores, kept = screener.scores_, screener.get_support()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(screener, "_clumped", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        screener.fit(X[:, ::-1], y)
+    assert screener.scores_ is scores
+    assert np.array_equal(screener.get_support(), kept)
+
+
 def test_the_number_of_threads_changes_no_bit():
     X, y, _ = squares(n=150, p=150)
     one, two = (MIScreener(n_jobs=jobs, null_permutations=3).fit(X, y).scores_ for jobs in (1, 2))

@@ -228,8 +228,10 @@ class MIScreener(SelectorMixin, BaseEstimator):
             return score_block(block, known, outcome, orders, self.method, settings)
 
         blocks = pmap(scored, range(0, p, BLOCK), n_jobs=self.n_jobs, threads=True, progress=self.progress)
-        self._keep(blocks, n, _check_feature_names_in(self, None), started)
-        self._support = self._chosen(X, np.concatenate([b.discrete for b in blocks]), settings)
+        scores = self._scored(blocks, n, _check_feature_names_in(self, None), started)
+        self._support = self._chosen(scores, X, np.concatenate([b.discrete for b in blocks]), settings)
+        self.scores_, self.linfoot_ = scores, scores.frame["linfoot"].to_numpy()
+        self.pvalues_ = scores.frame["p"].to_numpy() if self.null_permutations else None
         return self
 
     def plot(self, ax: Axes | None = None, *, names: int = 8) -> Axes:
@@ -298,18 +300,15 @@ class MIScreener(SelectorMixin, BaseEstimator):
             )
         return mask
 
-    def _keep(self, blocks: list[Scored], rows: int, names: NDArray[Any], started: float) -> None:
-        """The learned attributes from the blocks."""
+    def _scored(self, blocks: list[Scored], rows: int, names: NDArray[Any], started: float) -> Scores:
         value, used, flag = (
             np.concatenate([getattr(block, part) for block in blocks]) for part in ("value", "n", "flag")
         )
-        self.linfoot_ = np.sqrt(-np.expm1(-2 * value))
         columns: dict[str, Any] = {
-            "linfoot": self.linfoot_,
+            "linfoot": np.sqrt(-np.expm1(-2 * value)),
             "n": used,
             "flag": [kind or None for kind in flag.tolist()],
         }
-        self.pvalues_ = None
         if self.null_permutations:
             reached, mean, deviation = (
                 np.concatenate([getattr(block, part) for block in blocks])
@@ -317,9 +316,9 @@ class MIScreener(SelectorMixin, BaseEstimator):
             )
             best = np.max([block.best for block in blocks], axis=0)  # of all columns, in each permutation
             above = len(best) - np.searchsorted(np.sort(best), value - rounding(value))
-            self.pvalues_ = (1 + reached) / (1 + len(best))
+            p = (1 + reached) / (1 + len(best))
             z = np.divide(value - mean, deviation, out=np.zeros_like(value), where=deviation > 0)
-            columns |= {"null": mean, "z": z, "p": self.pvalues_, "q": (1 + above) / (1 + len(best))}
+            columns |= {"null": mean, "z": z, "p": p, "q": (1 + above) / (1 + len(best))}
         warned = [
             f"{(flag == kind).sum()} column(s) {what} and score 0"
             for kind, what in (("constant", "are constant"), ("too_few", "have fewer than 3 known rows"))
@@ -332,14 +331,13 @@ class MIScreener(SelectorMixin, BaseEstimator):
             method="mi-screening", params=params, seed=seed, data=(from_sums(sums, rows),), rows=rows, unit="nats",
             warnings=tuple(warned), seconds=time.perf_counter() - started,
         )  # fmt: skip
-        self.scores_ = Scores.from_values(value, names.tolist(), meta=meta, **columns)
+        return Scores.from_values(value, names.tolist(), meta=meta, **columns)
 
-    def _chosen(self, X: Any, discrete: Mask, settings: Settings) -> Mask:
+    def _chosen(self, scores: Scores, X: Any, discrete: Mask, settings: Settings) -> Mask:
         """The mask of the columns that are kept."""
-        frame = self.scores_.frame
-        order = self.scores_.order()
+        order = scores.order()
         if self.k is None:
-            order = order[frame["q"].to_numpy()[order] <= self.alpha]
+            order = order[scores.frame["q"].to_numpy()[order] <= self.alpha]
         if self.clump is None or self.clump is False:
             kept = order[: self.k]
         else:
