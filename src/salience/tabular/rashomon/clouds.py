@@ -37,6 +37,10 @@ class Question:
     loss: Loss
     y: NDArray[Any]
 
+    def effects(self, subsets: Sequence[Subset], times: int) -> PermutationEffects:
+        """Effects of subsets in the model as it is."""
+        return measure_effects(self.box, self.shuffles, self.loss, self.y, subsets, times)
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -133,26 +137,24 @@ def splits(order: int, grid: Floats, radii: Sequence[float]) -> list[Split]:
 
 
 def search(
-    question: Question, parts: Sequence[int], reference: float, epsilon: float, grid: Floats, resolution: float,
-    n_jobs: int, progress: Progress,
+    question: Question, parts: Sequence[int], reference: float, epsilon: float, grid: Floats, n_jobs: int,
+    progress: Progress,
 ) -> dict[tuple[int, int], Walk]:  # fmt: skip
     """The farthest masks of every part in both directions."""
     tasks = [(part, direction) for part in parts for direction in DIRECTIONS]
-    one = partial(_walk_one, question, reference, epsilon * grid, resolution)
+    one = partial(_walk_one, question, reference, epsilon * grid)
     found = pmap(one, tasks, n_jobs=n_jobs, threads=True, progress=progress)
     return dict(zip(tasks, found, strict=True))
 
 
-def _walk_one(
-    question: Question, reference: float, budgets: Floats, resolution: float, task: tuple[int, int]
-) -> Walk:
+def _walk_one(question: Question, reference: float, budgets: Floats, task: tuple[int, int]) -> Walk:
     part, direction = task
 
     def losses_at(masks: Floats) -> Floats:
         return question.loss(question.y, question.box.masked((part,), masks[:, None]))
 
     still = 1e-9 * max(abs(reference), float(np.finfo(float).tiny))
-    return walk(losses_at, reference, budgets, direction, resolution=resolution, still=still)
+    return walk(losses_at, reference, budgets, direction, still=still)
 
 
 def masked_effects(
@@ -189,7 +191,7 @@ def effects_of_models(
 
 
 def _model_one(subsets: tuple[Subset, ...], times: int, question: Question) -> list[tuple[Any, ...]]:
-    measured = measure_effects(question.box, question.shuffles, question.loss, question.y, subsets, times)
+    measured = question.effects(subsets, times)
     rows = []
     for k, subset in enumerate(subsets):
         mains = [measured.alone[part][0] for part in subset]

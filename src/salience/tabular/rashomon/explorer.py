@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils._param_validation import Interval as Within
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from salience.measures.sensitivity.permutation import PermutationEffects, measure_effects
+from salience.measures.sensitivity.permutation import PermutationEffects
 from salience.measures.sensitivity.shuffles import SHUFFLES
 from salience.results import Meta
 from salience.results.meta import Interval
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RashomonExplorer"]
 
-Subset = tuple[int, ...]
 UNUSED = 1e-9  # of the reference loss: an effect that counts as none
 OUT_OF_SET = 0.2  # share of joint models outside the set from which a warning is due
 
@@ -111,8 +110,6 @@ class RashomonExplorer(BaseEstimator):
         Shares of eps that joint models may spend; each is one ring of the halo.
     drop_unused : bool, default=True
         Leave out features whose main effect in the reference is 0.
-    resolution : float, default=1e-4
-        Of the masks.
     test_size : float, default=0.5
         Share of rows that an unfitted model is explained on.
     n_jobs : int, default=1
@@ -132,8 +129,9 @@ class RashomonExplorer(BaseEstimator):
     reference_ : PermutationEffects
     reference_loss_, epsilon_ : float
     samples_ : polars.DataFrame
-        The members with one mask: feature, direction, budget, m, loss, and why the walk ended ("insensitive": the
-        loss never changed). With `models`: model, loss, in_set.
+        The members with one mask: feature, direction, budget, m, loss, and why the walk ended short of its budgets
+        ("insensitive": the loss never changed; "plateau": it no longer did; "bound": ``|m|`` is 1000). With `models`:
+        model, loss, in_set.
     attribution_cloud_, interaction_cloud_ : polars.DataFrame
         One row per feature or subset and member: masks, loss, effects, ``in_set``.
     dropped_ : list of str
@@ -188,7 +186,6 @@ class RashomonExplorer(BaseEstimator):
         "in_set_only": ["boolean"],
         "radii": [list, tuple],
         "drop_unused": ["boolean"],
-        "resolution": [Within(Real, 0, 1, closed="neither")],
         "test_size": [Within(Real, 0, 1, closed="neither")],
         "n_jobs": [Integral],
         "random_state": [Within(Integral, 0, None, closed="left")],
@@ -216,7 +213,6 @@ class RashomonExplorer(BaseEstimator):
         in_set_only: bool = False,
         radii: Sequence[float] = (1.0,),
         drop_unused: bool = True,
-        resolution: float = 1e-4,
         test_size: float = 0.5,
         n_jobs: int = 1,
         random_state: int = 0,
@@ -240,7 +236,6 @@ class RashomonExplorer(BaseEstimator):
         self.in_set_only = in_set_only
         self.radii = radii
         self.drop_unused = drop_unused
-        self.resolution = resolution
         self.test_size = test_size
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -269,14 +264,15 @@ class RashomonExplorer(BaseEstimator):
         if self.model is None and not self.models:
             raise ValueError("give a fitted model, or several of them as models=[...]")
         split = (self.test_size, self.random_state)
-        model, rows = self._opened(*held_out(self.model, *self._checked(X, y), *split))
+        model, *own = held_out(self.model, *self._checked(X, y), *split)
+        rows = self._rows_of(*own)
         parts, notes = rows.parts, notes_on(rows.X, rows.parts, seen)
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         questions = [rows.question(one, self.loss) for one in self.models or ()]
         question = min(questions, key=loss_of) if model is None else rows.question(model, self.loss)
         everything = [(part,) for part in range(len(parts.names))]
-        alone = _effects(question, everything, self.shuffles)
+        alone = question.effects(everything, self.shuffles)
         self.reference_loss_ = alone.loss
         self.epsilon_ = clouds.tolerance(self.epsilon, self.epsilon_rate, alone.loss)
         unused = np.abs(alone.effect) <= UNUSED * max(abs(alone.loss), float(np.finfo(float).tiny))
@@ -288,10 +284,10 @@ class RashomonExplorer(BaseEstimator):
             self.progress,
         )  # fmt: skip
         if self.models is None:
-            found = masked_members(question, plan, parts.names, grid, ways, self.resolution)
+            found = masked_members(question, plan, parts.names, grid, ways)
         else:
             found = listed_members(questions, plan)
-        self.reference_: PermutationEffects = _effects(question, everything + subsets, self.shuffles)
+        self.reference_: PermutationEffects = question.effects(everything + subsets, self.shuffles)
         self.samples_ = found.samples
         singles = [(part,) for part in active]
         frame = partial(clouds.cloud_frame, names=parts.names, limit=plan.limit)
@@ -322,7 +318,7 @@ class RashomonExplorer(BaseEstimator):
             validate_data(self, X, skip_check_array=True)
         return rows, np.asarray(target), frame
 
-    def _opened(self, model: Any, X: Any, y: NDArray[Any], frame: Any) -> tuple[Any, Rows]:
+    def _rows_of(self, X: Any, y: NDArray[Any], frame: Any) -> Rows:
         if self.segments is not None:
             parts = image_parts(X.shape[1:], self.segments)
         else:
@@ -330,7 +326,7 @@ class RashomonExplorer(BaseEstimator):
             parts = table_parts([str(name) for name in names], self.groups)
         flat = X.reshape(len(X), -1)
         centre = centre_of(flat, parts, self.centre)
-        return model, Rows(flat, y, frame, parts, centre, self.permutation, self.random_state)
+        return Rows(flat, y, frame, parts, centre, self.permutation, self.random_state)
 
     def _meta(self, rows: Rows, unit: str, notes: list[str], started: float) -> Meta:
         params = {k: v for k, v in self.get_params(deep=False).items() if k not in ("progress", "segments")}
@@ -378,7 +374,7 @@ class RashomonExplorer(BaseEstimator):
         return np.asarray(self._question.box.predict(self._rows.masked(given, X)))
 
     def halo(self, subset: Sequence[Any], ax: Axes | None = None) -> Axes:
-        """Loss of joint models against what their masks cost one by one; see :func:`~.rashomon_plots.halo`."""
+        """Loss of joint models against what their masks cost one by one; see :func:`~salience.tabular.rashomon.plots.halo`."""
         from salience.tabular.rashomon.plots import halo
 
         check_is_fitted(self, "scores_")
@@ -387,7 +383,7 @@ class RashomonExplorer(BaseEstimator):
         return halo(self.interaction_cloud_, names, self.reference_loss_, self.epsilon_, unit, ax)
 
     def swarm(self, of: str = "interactions", top: int = 12, ax: Axes | None = None) -> Axes:
-        """Each member a dot at its score, coloured by its loss; see :func:`~.rashomon_plots.swarm`."""
+        """Each member a dot at its score, coloured by its loss; see :func:`~salience.tabular.rashomon.plots.swarm`."""
         from salience.tabular.rashomon.plots import swarm
 
         table = self.summary(of)
@@ -399,7 +395,3 @@ class RashomonExplorer(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def _effects(question: clouds.Question, subsets: Sequence[Subset], times: int) -> PermutationEffects:
-    return measure_effects(question.box, question.shuffles, question.loss, question.y, subsets, times)

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 from sklearn.utils.validation import column_or_1d
 
-from salience.measures.sensitivity.permutation import measure_effects
 from salience.measures.sensitivity.shuffles import SHUFFLES
 from salience.results import Meta, Scores
 from salience.tabular.rashomon.clouds import kind_of, letters
@@ -90,7 +89,7 @@ def fis(
     asked = Rows(rows, target, frame, parts, np.zeros(rows.shape[1]), permutation, random_state).question(
         model, loss
     )
-    found = measure_effects(asked.box, asked.shuffles, asked.loss, asked.y, wanted, shuffles)
+    found = asked.effects(wanted, shuffles)
     keys = letters(order)
     columns: dict[str, Any] = {key: [parts.names[s[i]] for s in wanted] for i, key in enumerate(keys)}
     columns |= {"value": found.effect, "se": found.se} if order == 1 else {

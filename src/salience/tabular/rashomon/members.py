@@ -129,11 +129,10 @@ def masked_members(
     names: Sequence[str],
     grid: Floats,
     ways: Sequence[clouds.Split],
-    resolution: float,
 ) -> Found:
     """Members that are the reference under masks."""
     walks = clouds.search(
-        question, plan.active, plan.reference, plan.epsilon, grid, resolution, plan.n_jobs, plan.progress
+        question, plan.active, plan.reference, plan.epsilon, grid, plan.n_jobs, plan.progress
     )
     samples = clouds.samples_frame(walks, names, grid, plan.epsilon)
     own = [

@@ -74,14 +74,16 @@ def opened(model: Any, X: Floats, y: NDArray[Any], loss: Any, frame: Any = None)
     """
     asked = _asked(model)
     classes = getattr(model, "classes_", None) if asked.classifies else None
-    found = _chosen_loss(model, asked, loss, X, y)
+    found = _chosen_loss(asked, loss, X, y)
     target = _target(y, classes, found)
     predict = _named(asked.ask(found.needs), model, frame)
     if found.needs == "label" and classes is not None:
         predict = _Coded(predict, np.asarray(classes))
     predict = _Shaped(predict, found.needs)
-    linear = _linear(model, X, predict, found.needs) if X.ndim == 2 else None
-    return Opened(predict, found, target, linear, _thresholds(model, X.shape[1]) if X.ndim == 2 else None)
+    if X.ndim > 2:
+        return Opened(predict, found, target, None, None)
+    linear = _linear(model, X, predict, found.needs)
+    return Opened(predict, found, target, linear, _thresholds(model, X.shape[1]))
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,7 @@ class _Asked:
 
 def _asked(model: Any) -> _Asked:
     if any(kind.__module__.startswith("torch.nn") for kind in type(model).__mro__):
-        return _Asked(
-            {
-                "value": _Torch(model, "value"),
-                "proba": _Torch(model, "proba"),
-                "label": _Torch(model, "label"),
-            },
-            False,
-        )
+        return _Asked({needs: _Torch(model, needs) for needs in ("value", "proba", "label")}, False)
     if hasattr(model, "predict"):
         classifies = is_classifier(model) or hasattr(model, "predict_proba")
         if not classifies:
@@ -123,12 +118,14 @@ def _asked(model: Any) -> _Asked:
     raise TypeError(f"a model has predict, or is a function of rows; got {type(model).__name__}")
 
 
-def _chosen_loss(model: Any, asked: _Asked, loss: Any, X: Floats, y: NDArray[Any]) -> Loss:
+def _chosen_loss(asked: _Asked, loss: Any, X: Floats, y: NDArray[Any]) -> Loss:
     classes = asked.classifies
-    if not classes and "proba" in asked.ways and isinstance(loss, str) and loss == "auto":
-        classes = np.asarray(asked.ways["value"](X[:2])).ndim == 2 and len(np.unique(y)) <= 100
-        classes = classes and np.asarray(asked.ways["value"](X[:2])).shape[1] > 1
     if isinstance(loss, str) and loss == "auto":
+        if (
+            not classes and "proba" in asked.ways
+        ):  # modules and functions do not say: several numbers a row are classes
+            said = np.asarray(asked.ways["value"](X[:2]))
+            classes = said.ndim == 2 and said.shape[1] > 1 and len(np.unique(y)) <= 100
         if not classes:
             return named_loss("mean_squared_error")
         return named_loss("log_loss" if "proba" in asked.ways else "zero_one_loss")

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from salience.plotting.drawing import BLUE, GREY, ORANGE, axes_or_new, label_of, note_left_out
+from salience.tabular.rashomon.clouds import letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,13 +45,12 @@ def halo_points(
     ValueError
         When the subset is not in the cloud, or the cloud is one of listed models.
     """
-    keys = [chr(ord("a") + i) for i in range(len(names))]
+    keys = letters(len(names))
     if "radius" not in cloud.columns:
         raise ValueError("a halo needs masked models; fit without models=[...]")
-    if not set(keys) <= set(cloud.columns) or f"budget_{chr(ord('a') + len(names))}" in cloud.columns:
-        raise ValueError(
-            f"the models mask {cloud.select('^budget_.*$').width} features together, not {len(names)}"
-        )
+    together = cloud.select("^budget_.*$").width
+    if together != len(names):
+        raise ValueError(f"the models mask {together} features together, not {len(names)}")
     own = cloud.filter(pl.all_horizontal(pl.col(key) == name for key, name in zip(keys, names, strict=True)))
     if not own.height:
         raise ValueError(
