@@ -50,13 +50,14 @@ def benchmark(settings: Settings) -> Iterator[Row]:
         found = explore()
         ours = median(seconds(explore) for _ in range(settings.runs))
         gap = masks_apart(found, theirs)
+        size = float(np.abs(found.samples_["m"].to_numpy()).max())
         apart = scores_apart(found, theirs)
         yield Row(
             f"`RashomonExplorer` against `generalized-rashomon-set`, {name}, {payload['X'].shape[1]} features, {ROWS} rows, "
             f"{SHUFFLES} shuffles, 36 models a pair",
             ours, theirs["seconds"], "s", f">= {AIM:g}x", gap <= CLOSE and theirs["seconds"] >= AIM * ours,
-            f"all {found.samples_.height} masks equal to {gap:.1g}, largest {found.samples_['m'].abs().max():.3g}; interaction "
-            f"scores of the reference within {apart:.2f} of their standard errors",
+            f"all {found.samples_.height} masks equal to {gap:.1g}, up to {size:.3g} in size; interaction scores of the "
+            f"reference within {apart:.2f} of their standard errors",
             f"one thread each; the peer's search alone takes {theirs['search']:.2g} s; its peak "
             f"{theirs['peak_bytes'] / 2**20:.0f} MiB",
         )  # fmt: skip
