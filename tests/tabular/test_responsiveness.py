@@ -1093,7 +1093,10 @@ def test_a_file_may_say_only_what_differs_from_the_data(tmp_path):
         ("a.toml", "x = 1", "not x"),
         ("a.toml", "[[feature]]\nkind = 'int'", "needs a name"),
         ("a.toml", "[[feature]]\nname = 'a'\nsize = 3", "no size"),
+        ("a.toml", "feature = 3", "not feature"),
+        ("a.json", "[1, 2]", "not list"),
         ("a.toml", "[[feature]]\nname = 'a'\n[[rule]]\nrule = 'Nope'", "is not known"),
+        ("a.toml", "[[feature]]\nname = 'a'\n[[rule]]\nrule = 'OneHot'", "OneHot takes names"),
         ("a.toml", "[[feature]]\nname = 'a'\n[[rule]]\nrule = 'OneHot'\nnamen = []", "has no namen"),
     ],
 )

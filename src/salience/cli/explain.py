@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def explain(
     ctx: typer.Context,
     source: o.Source,
+    options: o.OptionsFile = None,
     target: o.Target = None,
     row: Annotated[int, o.what("--row", "-r", min=0, help="Number of the row, from 0.")] = 0,
     model: Annotated[
@@ -47,36 +49,45 @@ def explain(
     report: o.Report = True,
 ) -> None:
     """Why this prediction for this row? Seats by D'Hondt, and single changes that would turn it."""
+    import polars as pl
+
     from salience.cli import pictures, show
+    from salience.cli.rank import open_table
     from salience.runs.writer import RunWriter
     from salience.tabular.case import Case, suggested_actions
 
-    if not target:
-        raise ValueError("a prediction of a label is explained; name it: --target COLUMN")
-    frame, this = _read(source, target, format, rows, row, seed)
+    label = o.one_label(target, "a prediction of a label is explained")
+    if at_least is not None and (actions is None or not isfinite(at_least)):
+        raise ValueError(
+            f"--at-least {at_least:g} is the number that changes should reach: give --actions FILE too"
+        )
+    if actions is not None:
+        actions.open().close()  # a wrong name is said before the work, not after it
+    frame, this = _read(open_table(source, format=format, label=target), label, rows, row, seed)
     if suggest_actions is not None:
-        suggested_actions(frame, target[0]).save(suggest_actions)
-        show.conclude(
-            f"{suggest_actions}: what the data suggest. Say in it what a person can change, then --actions."
+        suggested_actions(pl.concat([frame.drop(label), this], how="vertical_relaxed")).save(suggest_actions)
+        show.conclude_unless(
+            json,
+            f"{suggest_actions}: what the data suggest. Say in it what a person can change, then --actions.",
         )
         return
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "explain", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
-        with show.progress("explaining", "steps"), pictures.remarks(run):
-            case = Case(frame, target[0], this, model=model, outcome=outcome, seed=seed)
+        with show.progress("explaining", "steps") as tell, pictures.remarks(run.note):
+            case = Case(frame, label, this, model=model, outcome=outcome, seed=seed)
+            if tell is not None:
+                tell(1, 2)
             found = case.explained(seats=seats)
+            reasons = None if actions is None else case.reasons(actions, at_least)
         scores = case.scores(found)
         run.write_scores("scores", scores)
         pictures.keep(run, "parliament", f"Row {row} as a parliament", lambda: found.plot())
-        reasons = None
-        if actions is not None:
-            with pictures.remarks(run):
-                reasons = case.reasons(actions, at_least)
+        if reasons is not None:
             run.write_scores("responsiveness", reasons.responsiveness.row(0))
             run.write_text("reasons.txt", f"{reasons}\n")
             pictures.keep(run, "responsiveness", "What single changes would do", lambda: reasons.plot())
         said = [case.sentence(found), *([] if reasons is None else [str(reasons).splitlines()[0]])]
-        run.info["title"], run.info["summary"] = f"Why this {target[0]} for row {row}", said
+        run.info["title"], run.info["summary"] = f"Why this {label} for row {row}", said
         if report:
             from salience.report import render
 
@@ -93,33 +104,21 @@ def explain(
         show.conclude_unless(json, str(reasons))
 
 
-def judge_again(run: Run, source: str | None, *, rows: int, seed: int, progress: Any, **_: Any) -> Verdict:
+def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: Any) -> Verdict:
     """Do the explanations of this kind, of this model, predict what happens when columns are taken away?"""
+    from salience.cli.judging import reopened
     from salience.tabular.case import Case
 
-    given = run.options
-    frame, this = _read(
-        source or given["source"],
-        given["target"],
-        given["format"],
-        given["rows"],
-        given["row"],
-        given["seed"],
-    )
-    case = Case(
-        frame, given["target"][0], this, model=given["model"], outcome=given["outcome"], seed=given["seed"]
-    )
+    given, label = run.options, run.options["target"][0]
+    frame, this = _read(reopened(run, source), label, given["rows"], given["row"], given["seed"])
+    case = Case(frame, label, this, model=given["model"], outcome=given["outcome"], seed=given["seed"])
     return case.verdict(seed=seed, progress=progress)
 
 
-def _read(
-    source: str, target: list[str], format: str | None, rows: int, row: int, seed: int
-) -> tuple[Any, Any]:
+def _read(opened: Any, label: str, rows: int, row: int, seed: int) -> tuple[Any, Any]:
     """The rows the model is fitted on, and the one that is explained, which is not among them."""
     from salience.cli.judging import read_planned, read_row
-    from salience.cli.rank import open_table
 
-    opened = open_table(source, format=format, label=target)
-    this = read_row(opened, target[0], row, seed)
-    others = read_planned(opened, target[0], rows, seed)
-    return others.join(this, on=others.columns, how="anti", nulls_equal=True), this.drop(target[0])
+    this = read_row(opened, label, row, seed)
+    others = read_planned(opened, label, rows, seed)
+    return others.join(this, on=others.columns, how="anti", nulls_equal=True), this.drop(label)

@@ -26,6 +26,7 @@ SETTINGS = (
 def interactions(
     ctx: typer.Context,
     source: o.Source,
+    options: o.OptionsFile = None,
     target: o.Target = None,
     model: Annotated[str, o.measure(help="Model that is fitted: boosting, forest, linear.")] = "boosting",
     epsilon_rate: Annotated[
@@ -57,15 +58,14 @@ def interactions(
     from salience.runs.writer import RunWriter
     from salience.tabular.rashomon.tables import interaction_cloud
 
-    if not target:
-        raise ValueError("columns interact in predicting a label; name it: --target COLUMN")
+    label = o.one_label(target, "columns interact in predicting a label")
     opened = open_table(source, format=format, label=target)
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "interactions", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
-        frame = _wanted(read_planned(opened, target[0], rows, seed), target[0], o.split_names(focus))
-        with show.progress("exploring", "steps") as tell, pictures.remarks(run):
+        frame = _wanted(read_planned(opened, label, rows, seed), label, o.split_names(focus))
+        with show.progress("exploring", "steps") as tell, pictures.remarks(run.note):
             found = interaction_cloud(
-                frame, target[0], seed=seed, progress=tell, **{name: ctx.params[name] for name in SETTINGS}
+                frame, label, seed=seed, progress=tell, **{name: ctx.params[name] for name in SETTINGS}
             )
         run.write_scores("scores", found.scores_)
         run.write_scores("columns", found.column_scores_)
@@ -75,7 +75,7 @@ def interactions(
         pictures.keep(run, "halo", f"{best[0]} and {best[1]} masked together", lambda: found.halo(best))
         shown = found.scores_.frame[list(found.scores_.order())]
         said = _said(shown, found.reference_loss_, found.epsilon_)
-        run.info["title"], run.info["summary"] = f"Which columns interact for {target[0]}", [said]
+        run.info["title"], run.info["summary"] = f"Which columns interact for {label}", [said]
         if report:
             from salience.report import render
 
@@ -96,25 +96,24 @@ def interactions(
 
 def judge_again(run: Run, source: str | None, *, rows: int, seed: int, progress: Any, **_: Any) -> Verdict:
     """Does the ranking of the pairs come out again from other rows, and not from a permuted label?"""
-    from salience.cli.judging import read_planned
-    from salience.cli.rank import open_table
+    from salience.cli.judging import read_planned, reopened
     from salience.tabular.rashomon.tables import judge_pairs
 
-    target, given = run.options["target"], run.options
-    opened = open_table(source or given["source"], format=given.get("format"), label=target)
-    frame = read_planned(opened, target[0], min(rows, given["rows"]), seed)
-    frame = _wanted(frame, target[0], o.split_names(given["focus"]))
+    given, label = run.options, run.options["target"][0]
+    frame = read_planned(reopened(run, source), label, min(rows, given["rows"]), seed)
+    frame = _wanted(frame, label, o.split_names(given["focus"]))
     of_the_model = {name: given[name] for name in ("model", "held", "shuffles")}
-    return judge_pairs(frame, target[0], seed=seed, progress=progress, **of_the_model)
+    return judge_pairs(frame, label, seed=seed, progress=progress, **of_the_model)
 
 
 def _wanted(frame: Any, label: str, focus: list[str]) -> Any:
-    unknown = [name for name in focus if name not in frame.columns]
-    if unknown:
-        raise ValueError(
-            f"--focus: there is no column {unknown[0]!r}; the columns are {', '.join(frame.columns)}"
-        )
-    return frame.select([*focus, label]) if focus else frame
+    from salience.data.readers.source import near
+
+    names = [name for name in frame.columns if name != label]
+    for name in focus:
+        if name not in names:
+            raise ValueError(f"--focus: there is no column {near(name, names)}")
+    return frame.select([*dict.fromkeys(focus), label]) if focus else frame
 
 
 def _said(frame: Any, loss: float, epsilon: float) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
+    from salience.runs.reader import Run
     from salience.tabular.streaming.passes import RankingPass
     from salience.verify.verdict import Verdict
 
-__all__ = ["VERIFY_ROWS", "read_planned", "read_row", "read_sample", "verdict_on"]
+__all__ = ["VERIFY_ROWS", "read_planned", "read_row", "read_sample", "reopened", "verdict_on"]
 
 VERIFY_ROWS = 5000  # rows judged on by default: some 700 refits take a minute or two
 SPREAD = 20  # the sample is drawn from this many times as many rows, spread over the source
@@ -80,13 +81,16 @@ def verdict_on(
     return verify(StreamRanker(**{**known, **plain}), (frame, target), **settings)
 
 
-def read_sample(source: Any, target: str, kinds: Mapping[str, str], rows: int, seed: int) -> pl.DataFrame:
-    """Draw labelled rows of a source, from pieces spread over all of it, numbers as numbers.
+def read_sample(
+    source: Any, target: str | None, kinds: Mapping[str, str], rows: int, seed: int
+) -> pl.DataFrame:
+    """Draw rows of a source, from pieces spread over all of it, numbers as numbers.
 
     Parameters
     ----------
     source : Source
-    target : str
+    target : str or None
+        Only rows that have this label are drawn.
     kinds : mapping of column to kind
         ``"number"`` columns become Float64; columns that are not named are left out, lists too.
     rows, seed : int
@@ -109,7 +113,9 @@ def read_sample(source: Any, target: str, kinds: Mapping[str, str], rows: int, s
                 parts.append(batch)
             if number >= max(wanted):
                 break
-    frame = _as_frame(parts, columns, kinds).filter(pl.col(target).is_not_null())
+    frame = _as_frame(parts, columns, kinds)
+    if target is not None:
+        frame = frame.filter(pl.col(target).is_not_null())
     return frame.sample(min(rows, len(frame)), seed=seed, shuffle=True)
 
 
@@ -139,12 +145,23 @@ def read_row(source: Any, target: str, row: int, seed: int) -> pl.DataFrame:
     raise ValueError(f"row {row:,} could not be read: the source has changed")
 
 
-def read_planned(source: Any, target: str, rows: int, seed: int) -> pl.DataFrame:
+def read_planned(source: Any, target: str | None, rows: int, seed: int) -> pl.DataFrame:
     """The same for a source that has no plan yet."""
     return read_sample(source, target, _kinds(source, target, seed), rows, seed)
 
 
-def _kinds(source: Any, target: str, seed: int) -> dict[str, str]:
+def reopened(run: Run, moved: str | None) -> Any:
+    """The data of a finished run of `select`, `explain` or `interactions`, or those that stand in for them."""
+    from salience.data.readers import open_source
+
+    given = run.options
+    if (source := moved or given["source"]) == "-":
+        raise ValueError("the rows of this run came from a pipe and are gone; name the data with --source")
+    how = {} if moved or given["format"] is None else {"format": given["format"]}
+    return open_source(source, label=given["target"][0], **how)
+
+
+def _kinds(source: Any, target: str | None, seed: int) -> dict[str, str]:
     from salience.data.plan import plan
 
     planned = plan(source, label=target, seed=seed)
@@ -153,14 +170,17 @@ def _kinds(source: Any, target: str, seed: int) -> dict[str, str]:
     return kinds | {label.name: "number" for label in planned.labels if label.kind == "bins"}
 
 
-def _columns_read(source: Any, target: str, kinds: Mapping[str, str]) -> list[str]:
-    return [
+def _columns_read(source: Any, target: str | None, kinds: Mapping[str, str]) -> list[str]:
+    names = [
         name for name in source.columns if name == target or kinds.get(name) in ("number", "text", "time")
     ]
+    if not set(names) - {target}:
+        raise ValueError("there is no column of numbers, text or times besides the label: nothing to weigh")
+    return names
 
 
 def _as_frame(batches: Sequence[Any], columns: Sequence[str], kinds: Mapping[str, str]) -> pl.DataFrame:
-    """Batches as one frame, numbers as numbers."""
+    """Batches as one frame, numbers as numbers; an infinite one is as good as missing."""
     import polars as pl
 
     # readers code text where it repeats; polars cannot make numbers of codes
@@ -168,4 +188,5 @@ def _as_frame(batches: Sequence[Any], columns: Sequence[str], kinds: Mapping[str
         pl.DataFrame(batch).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)) for batch in batches
     ]
     numbers = [pl.col(n).cast(pl.Float64, strict=False) for n in columns if kinds.get(n) == "number"]
-    return pl.concat(parts, how="vertical_relaxed").with_columns(numbers)
+    known = [pl.when(number.is_finite()).then(number) for number in numbers]
+    return pl.concat(parts, how="vertical_relaxed").with_columns(known)

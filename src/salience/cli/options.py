@@ -46,12 +46,16 @@ def load_options(ctx: typer.Context, file: Path | None) -> Path | None:
     if file is not None:
         from salience.runs.options import read_options
 
-        names = [p.name for p in ctx.command.params if p.name not in ("options", "source")]
-        given = read_options(file, [*names, *_aliases(ctx)])
-        ctx.default_map = {
-            **(ctx.default_map or {}),
-            **{_aliases(ctx).get(k, k): v for k, v in given.items()},
+        parameters = {p.name: p for p in ctx.command.params if p.name not in ("options", "source")}
+        aliases = _aliases(ctx)
+        given = {
+            aliases.get(name, name): value
+            for name, value in read_options(file, [*dict.fromkeys((*parameters, *aliases))]).items()
         }
+        for name, value in given.items():
+            if getattr(parameters[name], "multiple", False) and not isinstance(value, list):
+                given[name] = [value]  # one label needs no brackets
+        ctx.default_map = {**(ctx.default_map or {}), **given}
     return file
 
 
@@ -82,6 +86,21 @@ def split_names(given: list[str] | None) -> list[str]:
     ['a', 'b', 'c,d']
     """
     return [name.strip() for row in csv.reader(given or []) for name in row if name.strip()]
+
+
+def one_label(target: list[str] | None, why: str) -> str:
+    """The one label of a command that takes no more.
+
+    Examples
+    --------
+    >>> one_label(["click"], "something is predicted")
+    'click'
+    """
+    if not target:
+        raise ValueError(f"{why}; name it: --target COLUMN")
+    if len(target) > 1:
+        raise ValueError(f"--target names one label here, not {len(target)}: {', '.join(target)}")
+    return target[0]
 
 
 def run_folder(output: Path, name: str | None, source: str) -> Path:

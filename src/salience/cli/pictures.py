@@ -39,9 +39,9 @@ def keep(run: RunWriter, name: str, title: str, draw: Callable[[], Any]) -> None
 
 
 @contextmanager
-def remarks(run: RunWriter) -> Iterator[None]:
-    """Warnings of a method become notes of the run."""
+def remarks(tell: Callable[..., object]) -> Iterator[None]:
+    """Warnings of a method are told, each once: ``tell(*texts)``, as `RunWriter.note` takes them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         yield
-    run.note(*dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))
+    tell(*dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))

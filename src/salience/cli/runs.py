@@ -13,6 +13,7 @@ import typer
 from salience.cli import explain, interactions, select
 from salience.cli import options as o
 from salience.cli.judging import VERIFY_ROWS
+from salience.cli.pictures import remarks
 
 if TYPE_CHECKING:
     from salience.runs.reader import Run
@@ -46,7 +47,7 @@ def verify(
             f"{run} is a run of {opened.command!r}; verify judges runs of {', '.join(f'`{name}`' for name in JUDGES)}"
         )
     settings: dict[str, Any] = {"estimator": estimator, "rows": rows, "seed": seed, "threads": threads}
-    with show.progress("judging", "checks") as tell:
+    with show.progress("judging", "checks") as tell, remarks(lambda *told: show.notes(told)):
         verdict = JUDGES[opened.command](opened, source, progress=tell, **settings)
     text = verdict.to_json(opened.path / "verdict.json")
     if report:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,15 +12,21 @@ import typer
 from salience.cli import options as o
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from salience.runs.reader import Run
+    from salience.tabular.selection import Selected
     from salience.verify.verdict import Verdict
 
+DRAWN = 6  # curves that can be told apart
+MENTIONED = 10  # kept columns that are named in a sentence
 ROWS = 50_000  # of a larger source a sample is taken: the methods hold their rows in memory
 
 
 def select(
     ctx: typer.Context,
     source: o.Source,
+    options: o.OptionsFile = None,
     target: o.Target = None,
     method: Annotated[
         str, o.measure("--method", "-m", help="mi, kan, quick, scad, mcp, l1; quick reads no label.")
@@ -45,44 +53,58 @@ def select(
     strict: o.Strict = False,
 ) -> None:
     """Which columns to keep? By information, a spline network, a sparse autoencoder or a sparse model."""
-    from salience.cli import show
+    from salience.cli import pictures, show
     from salience.cli.errors import demand
     from salience.cli.judging import read_planned
     from salience.cli.rank import open_table
+    from salience.report import render
+    from salience.report.words import name_list, plural
     from salience.runs.writer import RunWriter
-    from salience.tabular.selection import ColumnMethod, keep_best
+    from salience.tabular.selection import UNLABELLED, ColumnMethod, keep_best
 
-    if not target:
-        raise ValueError("name the label, --target COLUMN: it is not among the columns to choose from")
+    chosen = ColumnMethod(method)
+    label = (
+        o.one_label(target, f"--method {method} reads a label")
+        if target or method not in UNLABELLED
+        else None
+    )
+    if verify and label is None:
+        raise ValueError("--verify judges by what predicts a label; name it: --target COLUMN")
     if strict and not verify:
         raise ValueError("--strict judges the verdict: give --verify as well")
-    chosen = ColumnMethod(method)
     share_of(keep, 1)  # a wrong one is said before the work, not after it
+    if kept is not None:
+        _check_writable(kept)
     opened = open_table(source, format=format, label=target)
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "select", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
-        frame = read_planned(opened, target[0], rows, seed)
+        frame = read_planned(opened, label, rows, seed)
         if len(frame) == rows < opened.rows:
             run.note(f"selected on {rows:,} of {opened.rows:,} rows, drawn from all over the source (--rows)")
-        with show.progress(f"selecting by {method}", "steps") as tell:
-            scores = chosen(frame, target[0], seed=seed, progress=tell)
-        scores = keep_best(scores, share_of(keep, len(scores)))
-        run.note(*scores.meta.warnings)
+        with show.progress(f"selecting by {method}", "steps") as tell, pictures.remarks(run.note):
+            found = chosen.fitted(frame, label, seed=seed, progress=tell)
+        scores = keep_best(found.scores, share_of(keep, len(found.scores)))
+        run.note(*(remark for remark in scores.meta.warnings if remark not in run.info["notes"]))
         run.write_scores("scores", scores)
+        names = list(scores.frame[list(scores.order())].filter("kept")["column"])
+        if names and method in PICTURES:
+            title, draw = PICTURES[method]
+            pictures.keep(run, method, title, lambda: draw(found, names))
         verdict = None
-        if verify:
+        if verify and label is not None:
             with show.progress("judging", "checks") as tell:
-                verdict = judged(chosen, frame, target[0], estimator, seed, tell)
+                verdict = judged(chosen, frame, label, estimator, seed, tell)
             run.write_text("verdict.json", verdict.to_json())
-        if kept is not None:
-            _write_kept(kept, frame, [*_kept_of(scores), target[0]])
-        names = _kept_of(scores)
-        said = f"{len(names)} of {len(scores)} columns kept: {', '.join(names)}."
-        run.info["title"], run.info["summary"] = f"Which columns to keep for {target[0]}", [said]
+        named = f": {name_list(names, MENTIONED)}" if names else ""
+        said = f"{len(names)} of {plural(len(scores), 'column')} kept{named}."
+        run.info["title"], run.info["summary"] = (
+            f"Which columns to keep{f' for {label}' if label else ''}",
+            [said],
+        )
         if report:
-            from salience.report import render
-
             run.write_text("report.html", render(run.view()))
+        if kept is not None:
+            _write_kept(kept, frame.select([*names, *([label] if label else [])]))
     show.notes(run.info["notes"])
     if json:
         show.as_json(show.records(scores.frame))
@@ -112,14 +134,17 @@ def judge_again(
     run: Run, source: str | None, *, estimator: str, rows: int, seed: int, progress: Any, **_: Any
 ) -> Verdict:
     """The verdict on a finished run of `select`."""
-    from salience.cli.judging import read_planned
-    from salience.cli.rank import open_table
+    from salience.cli.judging import read_planned, reopened
     from salience.tabular.selection import ColumnMethod
 
-    target, given = run.options["target"], run.options
-    opened = open_table(source or given["source"], format=given.get("format"), label=target)
-    frame = read_planned(opened, target[0], min(rows, given["rows"]), seed)
-    return judged(ColumnMethod(given["method"]), frame, target[0], estimator, seed, progress)
+    given = run.options
+    if not given["target"]:
+        raise ValueError(
+            f"{run.path} was made without a label, by which it would be judged; select with --target"
+        )
+    opened = reopened(run, source)
+    frame = read_planned(opened, given["target"][0], min(rows, given["rows"]), seed)
+    return judged(ColumnMethod(given["method"]), frame, given["target"][0], estimator, seed, progress)
 
 
 def share_of(keep: str, columns: int) -> float:
@@ -131,32 +156,56 @@ def share_of(keep: str, columns: int) -> float:
     (0.4, 0.25, 0.3)
     """
     text = keep.strip()
+    is_share = text.endswith("%") or "." in text
     try:
-        number = float(text.removesuffix("%"))
+        number = float(text.removesuffix("%")) if is_share else int(text)
     except ValueError:
         raise ValueError(
             f"--keep {keep!r}: give a share such as 40% or 0.4, or a number of columns"
         ) from None
-    share = number / 100 if text.endswith("%") else number
-    if not text.endswith("%") and "." not in text:
+    if not is_share:
         if number < 1:
             raise ValueError(f"--keep {keep}: at least one column is kept")
         return min(number / columns, 1.0)
+    share = number / 100 if text.endswith("%") else number
     if not 0 < share <= 1:
         raise ValueError(f"--keep {keep}: a share is above 0 and at most 100%")
     return share
 
 
-def _kept_of(scores: Any) -> list[str]:
-    first = scores.frame[list(scores.order())]
-    return list(first.filter(first["kept"])["column"])
+def _check_writable(path: Path) -> None:
+    """What can be known about ``--kept`` before the work is done."""
+    if path.suffix not in WRITERS:
+        raise ValueError(f"--kept {path}: the name ends in {' or '.join(WRITERS)}")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"--kept {path}: {path.parent} is no folder that can be written to")
 
 
-def _write_kept(path: Path, frame: Any, names: list[str]) -> None:
+def _write_kept(path: Path, frame: pl.DataFrame) -> None:
     from salience.results.storage import written_beside
 
-    writers = {".parquet": frame.select(names).write_parquet, ".csv": frame.select(names).write_csv}
-    if path.suffix not in writers:
-        raise ValueError(f"--kept {path}: the name ends in {' or '.join(writers)}")
     with written_beside(path) as beside:
-        writers[path.suffix](beside)
+        getattr(frame, WRITERS[path.suffix])(beside)
+
+
+def _against_chance(found: Selected, kept: list[str]) -> Any:
+    from salience.tabular.screening.pictures import score_against_null
+
+    return score_against_null(found.scores)
+
+
+def _curves(found: Selected, kept: list[str]) -> Any:
+    return found.selector.plot_curves(found.parts(kept)[:DRAWN])
+
+
+def _path(found: Selected, kept: list[str]) -> Any:
+    return found.selector.plot_path()
+
+
+WRITERS = {".parquet": "write_parquet", ".csv": "write_csv"}
+# The picture of a method that has one of its own: title, and (found, kept columns) -> axes.
+PICTURES: dict[str, tuple[str, Callable[[Selected, list[str]], Any]]] = {
+    "mi": ("What the columns say, above the mean of their permutations", _against_chance),
+    "kan": ("What the kept columns add to the output", _curves),
+    **dict.fromkeys(("scad", "mcp", "l1"), ("Coefficients along the path", _path)),
+}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
@@ -17,9 +18,9 @@ from salience.tabular.dhondt.explanation import DhondtExplanation
 from salience.tabular.responsiveness.responses import Reasons
 from salience.tabular.responsiveness.scorer import ResponsivenessScorer
 from salience.tabular.responsiveness.space import ActionSpace
+from salience.tabular.selection import LEAST, without_rare
 from salience.verify.bench import hold_columns
 from salience.verify.checks.faithfulness import fidelity
-from salience.verify.encoding import split_columns
 from salience.verify.estimators import named_estimator
 from salience.verify.filling import filled_columns
 from salience.verify.nested import verify_scores
@@ -73,13 +74,23 @@ class Case:
         self, frame: pl.DataFrame, label: str, row: pl.DataFrame, *, model: Any = "forest", outcome: str | None = None,
         seed: int = 0,
     ) -> None:  # fmt: skip
-        sample = Sample.of(frame, label)
-        if list(row.columns) != list(sample.items) or len(row) != 1:
-            raise ValueError(f"the row has the columns {row.columns}, the others {list(sample.items)}")
-        self.label, self.row, self.seed, self.task = label, row, seed, sample.task
+        names = [name for name in frame.columns if name != label]
+        if row.columns != names or len(row) != 1:
+            raise ValueError(f"one row of the columns {names} is explained; got {len(row)} of {row.columns}")
+        plain = _plain_names(names, label)
+        self._own = {new: name for name, new in plain.items()}
+        sample = without_rare(Sample.of(frame.rename(plain), label))
+        self.label, self.row, self.seed, self.task = label, row.rename(plain), seed, sample.task
         self.outcome = self._class(sample, outcome)
         name = "ridge" if model == "logistic" and sample.task == "numbers" else model
-        train, held = train_test_split(np.arange(len(sample)), test_size=HELD, random_state=seed)
+        if len(sample) < LEAST:
+            raise ValueError(
+                f"{len(sample)} other rows have a label: a model and its check need at least {LEAST}"
+            )
+        classes = sample.target if sample.task == "classes" else None
+        train, held = train_test_split(
+            np.arange(len(sample)), test_size=HELD, random_state=seed, stratify=classes
+        )
         self._train, self._held = sample.take(train), sample.take(held)
         self.fitted = named_estimator(name, sample.task, seed).fit(self._train.X, self._train.target)
 
@@ -104,8 +115,12 @@ class Case:
         scores = found.attributions.row(0)
         parties = found.seats.filter(row=0)
         seats = {name: own for names, own in parties.select("members", "seats").rows() for name in names}
-        here = [str(self.row[name][0]) for name in scores.items]
-        columns = {"here": pl.Series(here), "seats": pl.Series([seats.get(name) for name in scores.items])}
+        here = ["missing" if self.row[name][0] is None else str(self.row[name][0]) for name in scores.items]
+        columns = {
+            "column": pl.Series([self._own[name] for name in scores.items]),
+            "here": pl.Series(here),
+            "seats": pl.Series([seats.get(name) for name in scores.items]),
+        }
         return scores.replace(frame=scores.frame.with_columns(**columns))
 
     def sentence(self, found: DhondtExplanation) -> str:
@@ -132,24 +147,33 @@ class Case:
         at_least : float, optional
             The prediction that is wanted, where the label is a number.
         """
+        if self.task == "classes" and at_least is not None:
+            raise ValueError(
+                f"{self.label!r} has classes: name the one that is wanted (outcome), not a number"
+            )
         if self.task == "numbers" and at_least is None:
-            raise ValueError(f"{self.label!r} is a number: say which prediction is wanted (at_least)")
-        frame = self._train.X
-        numbers = [name for name in frame.columns if name in split_columns(frame)[0]]
-        space = ActionSpace.load(actions, frame.select(numbers))
-        names = list(space.names)
+            raise ValueError(
+                f"{self.label!r} is a number: say which prediction is wanted, --at-least (at_least=)"
+            )
+        # with the row itself, or what the data suggest might not let it stand where it stands
+        known = _changeable(pl.concat([self._train.X, self.row], how="vertical_relaxed").rename(self._own))
+        space = ActionSpace.load(actions, known)
+        plain = {name: new for new, name in self._own.items()}
+        for name in space.names:
+            if self.row[plain[name]][0] is None:  # nobody can say from where it would be changed
+                space[name].set(actionable=False)
+        moved = [(j, plain[name]) for j, name in enumerate(space.names) if space[name].actionable]
 
         def predict(points: Any) -> NDArray[Any]:
             values = np.asarray(points, dtype=np.float64)
             said = self.row[np.zeros(len(values), dtype=np.int64)].with_columns(
-                **{name: pl.Series(values[:, j]) for j, name in enumerate(names)}
+                [pl.Series(name, values[:, j]) for j, name in moved]
             )
             answer: NDArray[Any] = np.asarray(self.fitted.predict(said))
             return answer if self.task == "numbers" else (answer == self.outcome).astype(np.int64)
 
-        here = self.row.select(names).with_columns(pl.all().cast(pl.Float64))
         scorer = ResponsivenessScorer(space, target=1, threshold=at_least, random_state=self.seed)
-        return scorer.explain(here, predict)
+        return scorer.explain(known[-1:].select(space.names), predict)
 
     def verdict(self, *, seed: int = 0, progress: Callable[[int, int], None] | None = None) -> Verdict:
         """Do explanations like this one, of rows the model has not seen, say what happens when columns are taken away?
@@ -177,18 +201,42 @@ class Case:
         return report([own, rest_of], explained=len(told), seed=seed)
 
 
-def suggested_actions(frame: pl.DataFrame, label: str) -> ActionSpace:
+def suggested_actions(frame: pl.DataFrame) -> ActionSpace:
     """What the data suggest about the number columns, to be corrected by somebody who knows.
 
     Examples
     --------
-    >>> suggested_actions(pl.DataFrame({"age": [20, 30], "town": ["u", "v"], "y": [0, 1]}), "y").names
+    >>> suggested_actions(pl.DataFrame({"age": [20, None], "town": ["u", "v"]})).names
     ('age',)
     """
-    numbers, _ = split_columns(frame.drop(label))
-    if not numbers:
+    return ActionSpace.from_data(_changeable(frame))
+
+
+def _changeable(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns of numbers and of yes and no, gaps filled with a value that leaves their ranges as they are."""
+    numbers = frame.select((cs.numeric() | cs.boolean()).cast(pl.Float64).fill_nan(None))
+    numbers = numbers.select(one for one in numbers if one.null_count() < len(one))
+    if not numbers.width:
         raise ValueError("there is no number column: only numbers can be changed by degrees")
-    return ActionSpace.from_data(frame.select(list(numbers)).drop_nulls())
+    return numbers.fill_null(strategy="min")
+
+
+def _plain_names(names: Sequence[str], label: str) -> dict[str, str]:
+    """Names of columns less what means residuals (``__``) and alliances (`` + ``) in an explanation.
+
+    Examples
+    --------
+    >>> _plain_names(["a", "a + b", "__a"], "y")
+    {'a': 'a', 'a + b': 'a+b', '__a': 'a_'}
+    """
+    plain: dict[str, str] = {}
+    for name in names:
+        new = "+".join(name.split(" + "))
+        new = (new.lstrip("_") or "column") if new.startswith("__") else new
+        while new in {label, *plain.values(), *names} - {name}:
+            new += "_"
+        plain[name] = new
+    return plain
 
 
 def _without(sample: Sample, filled: dict[str, Any], keep: NDArray[np.bool_]) -> Sample:

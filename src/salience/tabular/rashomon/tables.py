@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from salience.results.scores import Scores
 from salience.tabular.rashomon.explorer import RashomonExplorer
 from salience.tabular.rashomon.fis import fis
-from salience.tabular.selection import as_numbers
+from salience.tabular.selection import as_numbers, without_rare
 from salience.verify.check import RANKING, Check
 from salience.verify.checks.stability import stability
 from salience.verify.sample import Sample
@@ -138,7 +138,7 @@ def judge_pairs(
             if progress is not None:
                 progress(sum(map(len, found.values())), 2 * repeats)
     strongest = {name: [float(np.nanmax(np.abs(s.values))) for s in scores] for name, scores in found.items()}
-    ratio = np.log(strongest[RANKING]) - np.log(np.maximum(np.max(strongest[PERMUTED]), 1e-300))
+    ratio = np.log(np.maximum(strongest[RANKING], 1e-300)) - np.log(max(*strongest[PERMUTED], 1e-300))
     half_width = student.ppf(0.975, repeats - 1) * ratio.std(ddof=1) / np.sqrt(repeats)
     strength = Check.judged(
         "strength",
@@ -165,9 +165,10 @@ class _Fitted:
 def _fitted(sample: Sample, model: str, held: int, seed: int) -> _Fitted:
     if model not in MODELS:
         raise ValueError(f"there is no model {model!r}; the names are {', '.join(MODELS)}")
+    sample = without_rare(sample)
     if len(sample) < 20 or len(sample.items) < 2:
         raise ValueError(
-            f"interactions need 20 rows and 2 columns; there are {len(sample)} and {len(sample.items)}"
+            f"interactions need 20 rows and 2 columns besides the label; there are {len(sample)} and {len(sample.items)}"
         )
     numbers, owner = as_numbers(sample.X)
     groups: dict[str, list[str]] = {}
@@ -176,7 +177,7 @@ def _fitted(sample: Sample, model: str, held: int, seed: int) -> _Fitted:
     several = {name: parts for name, parts in groups.items() if parts != [name]}
     scaled = StandardScaler().set_output(transform="polars").fit_transform(numbers)
     y = sample.target
-    classes = y if sample.task == "classes" and np.unique(y, return_counts=True)[1].min() > 1 else None
+    classes = y if sample.task == "classes" else None
     size = min(held, len(sample) // 2)
     rows = np.arange(len(sample))
     train, rest = train_test_split(rows, test_size=size, random_state=seed, stratify=classes)

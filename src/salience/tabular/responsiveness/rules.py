@@ -220,7 +220,7 @@ RULES: dict[str, type[Rule]] = {
 def rule_from(given: Mapping[str, Any]) -> Rule:
     """The rule of :meth:`Rule.to_dict`."""
     name = given.get("rule")
-    if name not in RULES:
+    if not isinstance(name, str) or name not in RULES:
         raise ValueError(f"rule = {name!r} is not known; the rules are {', '.join(RULES)}")
     arguments = {key: value for key, value in given.items() if key != "rule"}
     unknown = set(arguments) - set(RULES[name].fields)
@@ -228,4 +228,7 @@ def rule_from(given: Mapping[str, Any]) -> Rule:
         raise ValueError(
             f"{name} has no {', '.join(sorted(unknown))}; it takes {', '.join(RULES[name].fields)}"
         )
-    return RULES[name](**arguments)
+    try:
+        return RULES[name](**arguments)
+    except TypeError as error:
+        raise ValueError(f"{name} takes {', '.join(RULES[name].fields)}: {error}") from None

@@ -222,10 +222,11 @@ class ActionSpace:
     @classmethod
     def from_dict(cls, given: Mapping[str, Any], X: Any = None) -> ActionSpace:
         """The space of :meth:`to_dict`; with `X`, on top of what :meth:`from_data` suggests for it."""
-        unknown = set(given) - {"feature", "rule"}
+        unknown = set(given) - {"feature", "rule"} if isinstance(given, Mapping) else {type(given).__name__}
+        unknown |= {part for part in given if not _are_tables(given[part])} if not unknown else set()
         if unknown:
             raise ValueError(
-                f"an action space has [[feature]] and [[rule]], not {', '.join(sorted(unknown))}"
+                f"an action space has [[feature]] and [[rule]] tables, not {', '.join(sorted(unknown))}"
             )
         space = None if X is None else cls.from_data(X)
         features = []
@@ -249,9 +250,8 @@ class ActionSpace:
     def load(cls, path: str | PathLike[str], X: Any = None) -> ActionSpace:
         """Read a ``.toml`` or ``.json`` file; with `X` the file says only what differs from :meth:`from_data`."""
         suffix = _suffix(path)
-        text = Path(path).read_text("utf-8")
         try:
-            given = _READERS[suffix](text)
+            given = _READERS[suffix](Path(path).read_text("utf-8"))
         except ValueError as error:
             raise ValueError(f"{path} is not {suffix[1:].upper()}: {error}") from None
         return cls.from_dict(given, X)
@@ -286,6 +286,10 @@ class ActionSpace:
     ) -> None:
         for i in np.flatnonzero(bad):
             found.append((int(i), columns, rule, ", ".join(f"{value:g}" for value in values[i])))
+
+
+def _are_tables(given: Any) -> bool:
+    return isinstance(given, list | tuple) and all(isinstance(one, Mapping) for one in given)
 
 
 def _cells(feature: Feature) -> tuple[str, ...]:
