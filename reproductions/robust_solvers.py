@@ -134,7 +134,10 @@ def sparse_linear(frozen: dict[str, Any]) -> list[Claim]:
     scad, lasso = (np.array([row[k] for row in found]) for k in (0, 1))
     claims = [
         Claim.mean("true among the columns of SCAD, chosen by cross-validation, less those of the lasso",
-                   scad[:, 0] - lasso[:, 0], least=wanted["gain"]),
+                   scad[:, 0] - lasso[:, 0], least=wanted["gain"],
+                   why="SCAD stops shrinking an effect above 3.7 lambda only: where its path holds the true columns and "
+                       "hardly another, their effects are at about lambda and the loss at 1.4 to 2.1 times its least, "
+                       "which lies at a smaller lambda, where false columns are in"),
         Claim.mean("found of the true columns, SCAD less lasso", scad[:, 1] - lasso[:, 1],
                    least=-wanted["recall_within"], most=wanted["recall_within"]),
         Claim.mean("R2 in new rows of the model of a permuted outcome", [row[2] for row in found],
