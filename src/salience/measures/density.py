@@ -21,7 +21,7 @@ from scipy import fft
 from salience.measures.bandwidth import bandwidths
 from salience.measures.binning import binned_information
 
-__all__ = ["atoms", "class_information", "joint_density", "kernel_information", "standardised"]
+__all__ = ["class_information", "joint_density", "kernel_information", "standardised", "ties"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -206,7 +206,8 @@ def class_information(
     ``MI = sum_c sum_a p_c f_c(a) [ln f_c(a) - ln f(a)] da`` with ``f = sum_c p_c f_c``; each class has its own bandwidth.
 
     A value v that more than a third of the rows share has no density: classes would differ by how wide each smooths it.
-    Then ``MI(x; c) = MI([x = v]; c) + P(x != v) MI(x; c | x != v)``, the first part from the table of counts.
+    Then ``MI(x; c) = MI([x = v]; c) + P(x != v) MI(x; c | x != v)``, the first part from the table of counts. For the same
+    reason a bandwidth is at least the mean step between the values: whole numbers are not told apart.
 
     Parameters
     ----------
@@ -239,14 +240,14 @@ def class_information(
     kept = [level for level, size in enumerate(np.bincount(codes)) if size > 2]
     if not len(varies) or len(kept) < 2:
         return found
-    values = atoms(rows)
+    values, steps = ties(rows)
     for j in np.flatnonzero(~np.isnan(values)):
         found[:, j] = _around_atom(rows[j], values[j], codes[turns], bandwidth, points)
     varies = varies[np.isnan(values[varies])]
-    rows = rows[varies]
+    rows, steps = rows[varies], steps[varies]
     for turn, order in enumerate(turns if len(varies) else []):
         levels = [codes[order] == level for level in kept]
-        widths = np.array([_class_widths(rows, rows[:, level], bandwidth, points) for level in levels])
+        widths = np.array([_class_widths(rows, rows[:, level], bandwidth, points, steps) for level in levels])
         axis = Axis.around(rows, points, SUPPORT * widths.max(axis=0))
         joint = np.zeros((len(kept), len(rows), points))
         for level, width, density in zip(levels, widths, joint, strict=True):
@@ -255,22 +256,25 @@ def class_information(
     return found
 
 
-def atoms(columns: ArrayLike) -> Floats:
-    """The value that more than a third of each row's numbers share, the commonest of two; NaN where there is none.
+def ties(columns: ArrayLike) -> tuple[Floats, Floats]:
+    """Of each row the value that more than a third of its numbers share, and the mean step between its values.
+
+    The commonest of two, and NaN where there is none; the step of a constant row is 0.
 
     Examples
     --------
-    >>> atoms([[0.0, 0.0, 1.0, 2.0], [1.0, 2.0, 3.0, 4.0]])
-    array([ 0., nan])
+    >>> ties([[0.0, 0.0, 1.0, 2.0], [1.0, 2.0, 4.0, 7.0]])
+    (array([ 0., nan]), array([1., 2.]))
     """
-    rows = np.atleast_2d(np.asarray(columns, dtype=np.float64))
-    n = rows.shape[1]
-    places = [n // 3, 2 * n // 3]  # of the sorted numbers: a longer run of one value cannot miss both
-    candidates = np.partition(rows, places, axis=1)[:, places]
-    times = np.stack([(rows == candidates[:, [i]]).sum(axis=1) for i in (0, 1)], axis=1)
+    ordered = np.sort(np.atleast_2d(np.asarray(columns, dtype=np.float64)), axis=1)
+    n = ordered.shape[1]
+    candidates = ordered[:, [n // 3, 2 * n // 3]]  # a longer run of one value cannot miss both
+    times = np.stack([(ordered == candidates[:, [i]]).sum(axis=1) for i in (0, 1)], axis=1)
     best = times.argmax(axis=1)[:, None]
     value, count = (np.take_along_axis(each, best, axis=1)[:, 0] for each in (candidates, times))
-    return np.where(3 * count > n, value, np.nan)
+    steps = (ordered[:, 1:] > ordered[:, :-1]).sum(axis=1)
+    step = (ordered[:, -1] - ordered[:, 0]) / np.maximum(steps, 1)
+    return np.where(3 * count > n, value, np.nan), step
 
 
 def _around_atom(row: Floats, value: float, codes: Integers, bandwidth: str | float, points: int) -> Floats:
@@ -292,9 +296,10 @@ def _in_bandwidths(rows: Floats, rule: str | float, size: int) -> Floats:
     return np.asarray(rows / widths[:, None])
 
 
-def _class_widths(rows: Floats, members: Floats, rule: str | float, points: int) -> Floats:
+def _class_widths(rows: Floats, members: Floats, rule: str | float, points: int, steps: Floats) -> Floats:
     """Bandwidths of the members of a class, at least two steps of the grid of the whole column."""
-    least = 2 * np.ptp(rows, axis=1) / (points - 1)
+    # At least a step between its values, too: else the classes differ by how wide each smooths whole numbers.
+    least = np.maximum(2 * np.ptp(rows, axis=1) / (points - 1), steps)
     constant = np.ptp(members, axis=1) == 0
     found = np.empty(len(rows))
     found[~constant] = bandwidths(members[~constant], rule) if (~constant).any() else 0.0
