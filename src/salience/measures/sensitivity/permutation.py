@@ -176,10 +176,9 @@ def losses_under_masks(
     shuffled = np.empty((len(masks), len(variants(subset)), times))
     for start in range(0, times, box.at_once):
         stop = min(start + box.at_once, times)
-        ask = box.shuffled(Moves(subset, variants(subset), shuffles, start, stop), len(masks))
-        for k, mask in enumerate(masks):
-            for number, said in ask(mask):
-                shuffled[k, number, start:stop] = loss(y, said)
+        moves = Moves(subset, variants(subset), shuffles, start, stop)
+        for k, number, said in box.shuffled(moves, masks):
+            shuffled[k, number, start:stop] = loss(y, said)
     return still, shuffled
 
 
@@ -223,8 +222,9 @@ def _runs(
 ) -> Iterator[tuple[int, int, NDArray[Any]]]:
     for begin in range(0, times, box.at_once):
         end = min(begin + box.at_once, times)
-        ask = box.shuffled(Moves(subset, [subset], shuffles, begin, end), 1)
-        for _, said in ask(np.ones(len(subset))):
+        for _, _, said in box.shuffled(
+            Moves(subset, [subset], shuffles, begin, end), np.ones((1, len(subset)))
+        ):
             yield begin, end, said
 
 

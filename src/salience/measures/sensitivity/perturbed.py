@@ -2,7 +2,8 @@
 
 Masks act on parts about a centre, ``x -> c + m (x - c)``. Four ways lead to the same predictions: ask the model
 about stacked copies of the rows; ask it once for each combination of the distinct values, where there are few;
-once for each cell between the thresholds of trees, for all masks together; and for linear models not at all.
+once for each row and cell between the thresholds of trees that the masks and shuffles lead to; and for linear models
+not at all.
 """
 
 from __future__ import annotations
@@ -110,26 +111,37 @@ class Perturbed:
 
     def masked(self, subset: Subset, masks: Floats) -> Said:
         """Predictions under masks of shape (K, q); shape (K, n[, classes])."""
-        ask = _linear_masked(self, subset) if self.linear is not None else _stacked_masked(self, subset)
+        if self.linear is not None:
+            ask = _linear_masked(self, subset)
+        else:
+            ask = (_cells_masked if self._cut(subset) else _stacked_masked)(self, subset)
         step = self.at_once
         return np.concatenate([ask(masks[i : i + step]) for i in range(0, len(masks), step)])
 
-    def shuffled(self, moves: Moves, members: int) -> Ask:
-        """A function that gives, for one mask of shape (q,), the number of each variant and its predictions in each
-        shuffle, shape (shuffles, n[, classes]). It will be asked about `members` masks.
+    def shuffled(self, moves: Moves, masks: Floats) -> Iterator[tuple[int, int, Said]]:
+        """Under each mask of shape (K, q): its number, that of a variant, and the predictions in each shuffle, shape
+        (shuffles, n[, classes]).
         """
-        subset = moves.subset
+        if self.linear is None and self._cut(moves.subset):
+            yield from _cells(self, moves, masks)
+            return
+        ask = self._way(moves)(self, moves)
+        for k, mask in enumerate(masks):
+            for number, said in ask(mask):
+                yield k, number, said
+
+    def _way(self, moves: Moves) -> Callable[[Perturbed, Moves], Ask]:
         if self.linear is not None:
-            return _linear(self, moves)
-        if not isinstance(moves.shuffles, PixelShuffles):
-            asked = len(moves.variants) * (moves.stop - moves.start)
-            if self.thresholds is not None and all(len(self.parts[part]) == 1 for part in subset):
-                cells = np.prod([len(self.thresholds[self.parts[part][0]]) + 1 for part in subset])
-                if 2 * cells <= asked * members:
-                    return _cells(self, moves)
-            if np.prod([len(self.coded(part)[0]) for part in subset]) * 2 <= asked:
-                return _combinations(self, moves)
-        return _stacked(self, moves)
+            return _linear
+        if isinstance(moves.shuffles, PixelShuffles):
+            return _stacked
+        asked = len(moves.variants) * (moves.stop - moves.start)
+        few = np.prod([len(self.coded(part)[0]) for part in moves.subset]) * 2 <= asked
+        return _combinations if few else _stacked
+
+    def _cut(self, subset: Subset) -> bool:
+        """Whether answers change only at known thresholds of these parts, each a column."""
+        return self.thresholds is not None and all(len(self.parts[part]) == 1 for part in subset)
 
     def coded(self, part: int) -> tuple[Floats, NDArray[np.int64]]:
         """Distinct values of a part, shape (u, columns), and which one each row has."""
@@ -198,29 +210,76 @@ def _combinations(box: Perturbed, moves: Moves) -> Ask:
     return ask
 
 
-def _cells(box: Perturbed, moves: Moves) -> Ask:
-    """Each row once with a value from every cell between thresholds, for all masks together."""
-    subset = moves.subset
-    assert box.thresholds is not None
-    edges = [box.thresholds[box.parts[part][0]] for part in subset]
-    sizes = [len(cut) + 1 for cut in edges]
-    grid = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), axis=1)
-    inside = [np.append(cut, np.nextafter(cut[-1], np.float32(np.inf))) if len(cut) else np.zeros(1, np.float32)
-              for cut in edges]  # fmt: skip
-    table = _table(box, subset, [inside[i][grid[:, i], None].astype(np.float64) for i in range(len(subset))])
-    moved = moves.values()
+@dataclass(frozen=True)
+class _Grid:
+    """The cells between the thresholds of the parts of a subset; a row is asked once for each cell it comes to."""
 
-    def ask(mask: Floats) -> Iterator[tuple[int, Said]]:
-        for number, variant in enumerate(moves.variants):
-            pick: Any = 0
-            for i, (part, m) in enumerate(zip(subset, mask, strict=True)):
-                values = moved[variant, part] if part in variant else box.X[None, :, box.parts[part]]
-                # trees compare in float32, a value equal to a threshold goes left
-                value = box.scaled(values, part, m)[..., 0].astype(np.float32)
-                pick = pick * sizes[i] + np.searchsorted(edges[i], value, side="left")
-            yield number, table[pick, np.arange(len(box.X))]
+    box: Perturbed
+    subset: Subset
+
+    def codes(self, mask: Floats, values: Sequence[Floats]) -> NDArray[np.int64]:
+        """The cell of each part's values, scaled, of shape (..., n) each."""
+        code: Any = 0
+        for edges, part, m, own in zip(self._edges(), self.subset, mask, values, strict=True):
+            # trees compare in float32, a value equal to a threshold goes left
+            value = self.box.scaled(own, part, m).astype(np.float32)
+            code = code * (len(edges) + 1) + np.searchsorted(edges, value, side="left")
+        return np.asarray(code)
+
+    def said(self, codes: NDArray[np.int64]) -> tuple[Said, NDArray[np.int64]]:
+        """Predictions, and which of them each code of shape (..., n) has."""
+        n = len(self.box.X)
+        found, which = np.unique(codes * n + np.arange(n), return_inverse=True)
+        cell, row = found // n, found % n
+        places = np.unravel_index(cell, [len(edges) + 1 for edges in self._edges()])
+        inside = [
+            np.append(edges, np.nextafter(edges[-1], np.float32(np.inf))) if len(edges) else np.zeros(1)
+            for edges in self._edges()
+        ]
+        step = self.box.at_once * n
+        said = []
+        for start in range(0, len(found), step):
+            rows = self.box.X[row[start : start + step]]
+            for part, values, place in zip(self.subset, inside, places, strict=True):
+                rows[:, self.box.parts[part][0]] = values[place[start : start + step]]
+            said.append(np.asarray(self.box.predict(rows)))
+        return np.concatenate(said), which.reshape(codes.shape)
+
+    def _edges(self) -> list[NDArray[np.float32]]:
+        assert self.box.thresholds is not None
+        return [self.box.thresholds[self.box.parts[part][0]] for part in self.subset]
+
+
+def _cells_masked(box: Perturbed, subset: Subset) -> Callable[[Floats], Said]:
+    grid = _Grid(box, subset)
+    own = [box.X[:, box.parts[part][0]] for part in subset]
+
+    def ask(masks: Floats) -> Said:
+        table, which = grid.said(np.stack([grid.codes(mask, own) for mask in masks]))
+        return table[which]
 
     return ask
+
+
+def _cells(box: Perturbed, moves: Moves, masks: Floats) -> Iterator[tuple[int, int, Said]]:
+    """Masks and shuffles lead a row to the same cells again and again: many masks at once ask for each only once."""
+    grid = _Grid(box, moves.subset)
+    moved = {key: values[..., 0] for key, values in moves.values().items()}
+    copies = moves.stop - moves.start
+    one = len(moves.variants) * copies * len(box.X)
+    step = max(1, box.memory // (8 * one))
+    for start in range(0, len(masks), step):
+        codes = np.empty(
+            (len(masks[start : start + step]), len(moves.variants), copies, len(box.X)), np.int64
+        )
+        for k, mask in enumerate(masks[start : start + step]):
+            for number, variant in enumerate(moves.variants):
+                own = [moved[variant, part] if part in variant else box.X[None, :, box.parts[part][0]]
+                       for part in moves.subset]  # fmt: skip
+                codes[k, number] = grid.codes(mask, own)
+        table, which = grid.said(codes)
+        for k, number in np.ndindex(codes.shape[:2]):
+            yield start + k, number, table[which[k, number]]
 
 
 def _picks(moves: Moves, codes: list[NDArray[np.int64]], sizes: list[int]) -> list[NDArray[np.int64]]:
