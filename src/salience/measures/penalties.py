@@ -6,13 +6,14 @@ of the smooth loss; or it takes the whole penalty by its own proximal map.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["L1", "MCP", "SCAD", "soft_threshold"]
+__all__ = ["L1", "MCP", "PENALTIES", "SCAD", "soft_threshold"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -246,3 +247,11 @@ class MCP(L1):
             costs_high = (high - t) ** 2 / (2 * step) + gamma * lam**2 / 2
             size = np.where(t**2 / (2 * step) <= costs_high, 0.0, high)
         return np.sign(z) * size
+
+
+# From lam, a of SCAD and gamma of MCP.
+PENALTIES: dict[str, Callable[[float, float, float], L1]] = {
+    "l1": lambda lam, a, gamma: L1(lam),
+    "scad": lambda lam, a, gamma: SCAD(lam, a),
+    "mcp": lambda lam, a, gamma: MCP(lam, gamma),
+}

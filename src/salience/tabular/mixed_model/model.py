@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
@@ -19,7 +19,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
 from salience.measures.optimize import Optimum, prox_ncg
-from salience.measures.penalties import L1, MCP, SCAD
+from salience.measures.penalties import L1, PENALTIES
 from salience.measures.resampling import q_values
 from salience.results.meta import Meta
 from salience.results.scores import Scores
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["RobustMixedModel"]
 
 Floats: TypeAlias = NDArray[np.float64]
-
-PENALTIES: dict[str, Callable[..., L1]] = {
-    "l1": lambda lam, a, gamma: L1(lam),
-    "scad": lambda lam, a, gamma: SCAD(lam, a),
-    "mcp": lambda lam, a, gamma: MCP(lam, gamma),
-}
 
 
 class RobustMixedModel(SelectorMixin, RegressorMixin, BaseEstimator):

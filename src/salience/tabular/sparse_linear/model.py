@@ -25,7 +25,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted, validate_data
 
-from salience.measures.penalties import L1, MCP, SCAD
+from salience.measures.penalties import PENALTIES
 from salience.parallel import pmap
 from salience.results.meta import Meta
 from salience.results.scores import Scores
@@ -153,7 +153,7 @@ class SparseLinear(SelectorMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "penalty": [StrOptions({"scad", "mcp", "l1"})],
+        "penalty": [StrOptions(set(PENALTIES))],
         "loss": [StrOptions(set(LOSSES))],
         "lam": [Interval(Real, 0, None, closed="left"), None],
         "path": [Interval(Integral, 2, None, closed="left"), "array-like"],
@@ -320,7 +320,7 @@ class SparseLinear(SelectorMixin, BaseEstimator):
         self, columns: DenseColumns | SparseColumns, loss: Loss, lambdas: Floats, largest: float
     ) -> SparsePath:
         path = fit_path(
-            columns, loss, PENALTIES[self.penalty](self), lambdas, solver=self.solver, screen=self.screen,
+            columns, loss, PENALTIES[self.penalty](0.0, self.a, self.gamma), lambdas, solver=self.solver, screen=self.screen,
             tol=self.tol * (largest or 1.0), max_iter=self.max_iter, saturate=SATURATED if self.lam is None else np.inf,
         )  # fmt: skip
         return dataclasses.replace(path, kkt_gap=path.kkt_gap / (largest or 1.0))
@@ -413,8 +413,3 @@ class SparseLinear(SelectorMixin, BaseEstimator):
 
 
 SATURATED = 0.99
-PENALTIES: dict[str, Callable[[SparseLinear], L1]] = {
-    "l1": lambda model: L1(0.0),
-    "scad": lambda model: SCAD(0.0, model.a),
-    "mcp": lambda model: MCP(0.0, model.gamma),
-}
