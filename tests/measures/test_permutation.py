@@ -293,6 +293,18 @@ def test_trees_are_asked_once_for_each_cell_between_their_thresholds(kind):
     assert_same(under_masks(cells, X, y, (0, 1), masks), under_masks(plain, X, y, (0, 1), masks))
 
 
+def test_a_value_that_a_mask_puts_on_a_threshold_goes_left_as_in_the_tree():
+    rng = np.random.default_rng(0)
+    X = np.round(2 * rng.normal(size=(60, 2))) / 2  # cut at odd quarters, which half of a half is
+    y = X[:, 0] * X[:, 1]
+    model = RandomForestRegressor(5, random_state=0).fit(X, y)
+    ready = opened(model, X, y, "auto")
+    parts, masks = [np.array([0]), np.array([1])], [[0.5, 0.5], [1.5, 0.5], [0.5, -1.5]]
+    cells = Perturbed(ready.predict, X, parts, np.zeros(2), thresholds=ready.thresholds)
+    plain = _stacked_only(ready.predict, X, parts, np.zeros(2))
+    assert_same(under_masks(cells, X, y, (0, 1), masks), under_masks(plain, X, y, (0, 1), masks))
+
+
 def test_pixels_stay_in_their_segment_and_channels_with_their_pixel():
     X = np.arange(12.0).reshape(1, 12)  # 6 pixels of 2 channels
     shuffled = PixelShuffles(X, [np.arange(8), np.arange(8, 12)], 0, channels=2)

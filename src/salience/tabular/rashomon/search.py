@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 STEP = 0.1  # of the first try, as in the paper
-STALLS = (
-    20  # steps in a row that leave the loss as it is: the walk ends, as in generalized-rashomon-set 0.2.0
-)
-NEAR = 3.0  # so far every step is taken, so that a barrier wider than one is seen as in the paper; then they double
-PROBES = 8  # of the first step, to see whether the loss is smooth
-ROUGH = 0.1  # of the largest first difference of the probes: third differences of a smooth loss are far below
+STALLS = 20  # steps in a row that do not move the loss end a walk, as in generalized-rashomon-set 0.2.0
+NEAR = 3.0  # so far every step is taken, so that a barrier wider than one is seen; then they double
+PROBES = 8  # of the first step, to see whether the loss is smooth:
+ROUGH = 0.1  # its third differences are not so large a share of the first ones
 MOST = 64  # steps that are looked at in one call
 ROUNDING = 1e-12
 ROUNDS = 80  # halving 1000 to 1e-4 takes 24; a bound, not a knob
