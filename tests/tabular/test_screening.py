@@ -402,6 +402,16 @@ def test_missing_rows_have_a_permutation_null_of_their_own():
     assert screener.get_support().tolist() == [True, False, False, False]
 
 
+def test_a_column_that_is_known_for_one_class_only_says_so():
+    X, y, _ = squares(n=60, p=2)
+    g = (y > np.median(y)).astype(int)
+    X[g == 0, 1] = np.nan
+    scores = MIScreener(missing="pairwise").fit(X, g).scores_
+    assert scores.values[1] == 0
+    assert scores.frame["flag"].to_list() == [None, "too_few"]
+    assert "one outcome in them" in scores.meta.warnings[0]
+
+
 def test_constant_and_unknown_columns_score_0_and_say_so():
     X, y, _ = squares(n=50, p=4)
     X[:, 1] = 3.3

@@ -72,7 +72,9 @@ def score_block(
     for j in np.flatnonzero(~whole & scorable):
         rows = np.flatnonzero(known[j])
         there = outcome.at(rows)
-        if len(np.unique(there.values)) > 1:
+        if len(np.unique(there.values)) < 2:
+            flag[j] = "too_few"
+        else:
             # ranks of a random order are a random order of the rows that are left
             within = np.argsort(np.argsort(orders[:, rows], axis=1), axis=1)
             column = columns[j : j + 1, rows]

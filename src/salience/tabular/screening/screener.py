@@ -321,7 +321,10 @@ class MIScreener(SelectorMixin, BaseEstimator):
             columns |= {"null": mean, "z": z, "p": p, "q": (1 + above) / (1 + len(best))}
         warned = [
             f"{(flag == kind).sum()} column(s) {what} and score 0"
-            for kind, what in (("constant", "are constant"), ("too_few", "have fewer than 3 known rows"))
+            for kind, what in (
+                ("constant", "are constant"),
+                ("too_few", "have fewer than 3 known rows, or one outcome in them,"),
+            )
             if (flag == kind).any()
         ]
         sums = dict(zip(names.tolist(), (s for block in blocks for s in block.sums), strict=True))
