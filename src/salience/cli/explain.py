@@ -57,6 +57,8 @@ def explain(
     from salience.tabular.case import Case, suggested_actions
 
     label = o.one_label(target, "a prediction of a label is explained")
+    if suggest_actions is not None:
+        o.check_new(suggest_actions, force)
     if at_least is not None and (actions is None or not isfinite(at_least)):
         raise ValueError(
             f"--at-least {at_least:g} is the number that changes should reach: give --actions FILE too"

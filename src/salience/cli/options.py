@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,7 +34,7 @@ Threads = Annotated[int, machine(min=1, help="Threads.")]
 Memory = Annotated[str, machine(help="What the whole process may use.")]
 Output = Annotated[Path, out("--output", "-o", help="Folder that holds the runs.")]
 Name = Annotated[str | None, out(help="Name of the run. Default: from the source.")]
-Force = Annotated[bool, out("--force", help="Replace a run of that name.")]
+Force = Annotated[bool, out("--force", help="Replace a run (or a file) of that name.")]
 Top = Annotated[int, out(min=1, help="Rows of the table that is shown.")]
 Json = Annotated[bool, out("--json", help="JSON on stdout instead of a table.")]
 Report = Annotated[bool, out("--report/--no-report", help="Write report.html.")]
@@ -101,6 +102,14 @@ def one_label(target: list[str] | None, why: str) -> str:
     if len(target) > 1:
         raise ValueError(f"--target names one label here, not {len(target)}: {', '.join(target)}")
     return target[0]
+
+
+def check_new(path: Path, force: bool) -> None:
+    """A file can be written there, and takes nothing away that was not given up by ``--force``."""
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(f"{path}: {path.parent} is no folder that can be written to")
+    if path.exists() and not force:
+        raise ValueError(f"{path} exists; --force replaces it")
 
 
 def run_folder(output: Path, name: str | None, source: str) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +12,6 @@ import typer
 from salience.cli import options as o
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from salience.runs.reader import Run
     from salience.tabular.selection import Selected
     from salience.verify.verdict import Verdict
@@ -41,7 +39,8 @@ def select(
     ] = False,
     estimator: o.Estimator = "logistic",
     kept: Annotated[
-        Path | None, o.out("--kept", help="Write the kept columns and the label there, as Parquet or CSV.")
+        Path | None,
+        o.out("--kept", help="Write all rows of the kept columns and the label there: .parquet or .csv."),
     ] = None,
     seed: o.Seed = 0,
     output: o.Output = Path("runs"),
@@ -74,7 +73,7 @@ def select(
         raise ValueError("--strict judges the verdict: give --verify as well")
     share_of(keep, 1)  # a wrong one is said before the work, not after it
     if kept is not None:
-        _check_writable(kept)
+        _check_kept(kept, force)
     opened = open_table(source, format=format, label=target)
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "select", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
@@ -103,8 +102,9 @@ def select(
         )
         if report:
             run.write_text("report.html", render(run.view()))
-        if kept is not None:
-            _write_kept(kept, frame.select([*names, *([label] if label else [])]))
+        if kept is not None and names:
+            written = [name for name in opened.columns if name in names or name == label]
+            _write_kept(kept, opened, written, [name for name in written if frame.schema[name].is_numeric()])
     show.notes(run.info["notes"])
     if json:
         show.as_json(show.records(scores.frame))
@@ -173,19 +173,35 @@ def share_of(keep: str, columns: int) -> float:
     return share
 
 
-def _check_writable(path: Path) -> None:
+def _check_kept(path: Path, force: bool) -> None:
     """What can be known about ``--kept`` before the work is done."""
-    if path.suffix not in WRITERS:
-        raise ValueError(f"--kept {path}: the name ends in {' or '.join(WRITERS)}")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ValueError(f"--kept {path}: {path.parent} is no folder that can be written to")
+    if path.suffix not in (".parquet", ".csv"):
+        raise ValueError(f"--kept {path}: the name ends in .parquet or .csv")
+    o.check_new(path, force)
 
 
-def _write_kept(path: Path, frame: pl.DataFrame) -> None:
+def _write_kept(path: Path, source: Any, names: list[str], numbers: list[str]) -> None:
+    """All rows of these columns, as they stand in the source; of a source that knows only text, numbers as numbers."""
+    import polars as pl
+    from pyarrow.csv import CSVWriter
+    from pyarrow.parquet import ParquetWriter
+
+    from salience.data.pilot import PIECE_ROWS
     from salience.results.storage import written_beside
 
-    with written_beside(path) as beside:
-        getattr(frame, WRITERS[path.suffix])(beside)
+    def tables() -> Iterator[Any]:
+        for shard in source.shards():
+            for batch in source.batches(shard, names, PIECE_ROWS):
+                frame = pl.DataFrame(batch).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+                told = [name for name in numbers if frame.schema[name] == pl.String]
+                yield frame.with_columns(pl.col(told).cast(pl.Float64, strict=False)).to_arrow()
+
+    parts = tables()
+    first = next(parts)
+    writer = ParquetWriter if path.suffix == ".parquet" else CSVWriter
+    with written_beside(path) as beside, writer(beside, first.schema) as out:
+        for part in chain([first], parts):
+            out.write_table(part.cast(first.schema))
 
 
 def _against_chance(found: Selected, kept: list[str]) -> Any:
@@ -202,7 +218,6 @@ def _path(found: Selected, kept: list[str]) -> Any:
     return found.selector.plot_path()
 
 
-WRITERS = {".parquet": "write_parquet", ".csv": "write_csv"}
 # The picture of a method that has one of its own: title, and (found, kept columns) -> axes.
 PICTURES: dict[str, tuple[str, Callable[[Selected, list[str]], Any]]] = {
     "mi": ("What the columns say, above the mean of their permutations", _against_chance),
