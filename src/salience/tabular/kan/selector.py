@@ -303,7 +303,8 @@ class KANSelector(SelectorMixin, BaseEstimator):
         if not self._learned():
             yield (
                 f"the network learned nothing: its held-out loss is {self.heldout_loss_.mean():.3g}, that of knowing "
-                f"nothing {self.null_loss_.mean():.3g}. The scores are noise"
+                f"nothing {self.null_loss_.mean():.3g}. The scores are noise. If there is something to learn, it learned its "
+                "rows by heart: take fewer epochs="
             )
         elif self.importance in ("l1", "l2") and self.n_features_in_ > 3:
             l1, l2 = (np.mean([shares(fold.raw[key]) for fold in folds], axis=0) for key in COMPARED)
