@@ -555,6 +555,11 @@ def test_rules_that_make_no_sense_are_refused(rules, message):
         DhondtExplainer(linear, Z).explain(X, **rules)
 
 
+def test_a_rule_that_there_is_not_is_named_beside_those_there_are():
+    with pytest.raises(TypeError, match="no rule 'treshold'; the rules are seats, threshold"):
+        DhondtExplainer(linear, Z).explain(X, treshold=0.1)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

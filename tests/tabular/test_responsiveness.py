@@ -530,6 +530,9 @@ def test_a_chain_of_rules_is_one_component():
         ({"step": (1, 2)}, "change down is <= 0"),
         ({"step": (-2, -1)}, "change up >= 0"),
         ({"lb": 3, "ub": 1}, "above ub"),
+        ({"lb": float("nan")}, "nor NaN"),
+        ({"grid": [9]}, "between 0 and 2"),
+        ({"actionable": "no"}, "true or false"),
         ({"direction": 1, "step": (-2, 0)}, "contradicts"),
         ({"direction": 2}, "direction=2"),
         ({"kind": "text"}, "kind='text'"),
@@ -1112,3 +1115,9 @@ def test_check_lists_every_violation():
     assert table["row"].to_list() == [1, 2, 2]
     assert "OneHot" in table["rule"][0]
     assert space.check(np.array([[0, 1, 0]])).is_empty()
+
+
+def test_a_model_that_answers_nan_is_refused():
+    scorer = ResponsivenessScorer(ActionSpace([Feature("a", "int", 0, 3)]), threshold=0.5)
+    with pytest.raises(ValueError, match="gives NaN"):
+        scorer.score(np.array([[1.0]]), lambda X: np.full(len(X), np.nan))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -176,6 +176,9 @@ class DhondtExplainer:
             one row per column; columns that the background lacks; scores that are not finite.
         """
         started = time.perf_counter()
+        known = [rule.name for rule in fields(ElectionRules)]
+        if unknown := [name for name in rules if name not in known]:
+            raise TypeError(f"there is no rule {unknown[0]!r}; the rules are {', '.join(known)}")
         how = ElectionRules(
             seats=seats, threshold=threshold, redistribute=redistribute, alliances=alliances, **rules
         )

@@ -152,6 +152,8 @@ class Feature:
             raise ValueError(f"{where}kind={self.kind!r}; it must be one of {', '.join(KINDS)}")
         if self.direction not in (-1, 0, 1):
             raise ValueError(f"{where}direction={self.direction!r}; it must be -1, 0 or +1")
+        if self.actionable not in (True, False):  # bool("no") is True
+            raise ValueError(f"{where}actionable={self.actionable!r}; it must be true or false")
         try:
             self.lb, self.ub = float(self.lb), float(self.ub)
             down, up = (float(end) for end in self.step)
@@ -160,8 +162,8 @@ class Feature:
                 f"{where}lb={self.lb!r}, ub={self.ub!r}, step={self.step!r}; lb and ub are numbers, step is a pair of them"
             ) from None
         self.step, self.direction, self.actionable = (down, up), int(self.direction), bool(self.actionable)
-        if math.isnan(self.lb) or math.isnan(self.ub) or self.lb > self.ub:
-            raise ValueError(f"{where}lb={self.lb:g} is above ub={self.ub:g}")
+        if not self.lb <= self.ub:
+            raise ValueError(f"{where}lb={self.lb:g} and ub={self.ub:g}; lb must not be above ub, nor NaN")
         if not down <= 0 <= up:
             raise ValueError(
                 f"{where}step=({down:g}, {up:g}); the change down is <= 0 and the change up >= 0"
@@ -174,6 +176,10 @@ class Feature:
             grid = np.unique(np.asarray(self.grid, dtype=np.float64))
             if not grid.size or not np.isfinite(grid).all() or not self.valid(grid).all():
                 raise ValueError(f"{where}grid must be finite values of kind {self.kind}, got {self.grid!r}")
+            if not ((grid >= self.lb) & (grid <= self.ub)).any():
+                raise ValueError(
+                    f"{where}no value of grid={self.grid!r} lies between {self.lb:g} and {self.ub:g}"
+                )
             self.grid = tuple(grid.tolist())
 
 

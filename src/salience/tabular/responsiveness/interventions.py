@@ -63,7 +63,10 @@ class Decision:
         """Which rows, shape (m, d), are decided for the target."""
         table = like(self._like, values, self._names)
         if self._threshold is not None and self._number is not None:
-            return np.asarray(self._number(table) >= self._threshold)
+            number = self._number(table)
+            if np.isnan(number).any():
+                raise ValueError(f"the model gives NaN for {np.isnan(number).sum()} of {len(number)} rows")
+            return np.asarray(number >= self._threshold)
         said = np.asarray(self._labels(table))
         if said.ndim == 2 and said.shape[1] == 1:
             said = said[:, 0]
