@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["score_against_null"]
 
+FEW = 20  # items that have room for a tick each
+
 
 def score_against_null(
     scores: Scores, ax: Axes | None = None, *, level: float = 0.05, names: int = 8, **where: Any
@@ -61,7 +63,10 @@ def score_against_null(
     )
     if beyond.any() and not beyond.all():
         ax.axhline(value[beyond].min(), color=GREY, linewidth=0.8, linestyle="--")
-    ax.set_xscale("log")
+    if len(frame) > FEW:
+        ax.set_xscale("log")
+    else:
+        ax.set_xticks(place)
     ax.set_ylim(0, None)
     ax.legend(frameon=False, loc="upper right")
     shown = [int(i) for i in np.flatnonzero(beyond)[:names]]
