@@ -1,6 +1,7 @@
 """The table of methods is complete: every row can be imported, read about and verified."""
 
 import ast
+import importlib
 import subprocess
 import sys
 import tomllib
@@ -72,3 +73,9 @@ def test_a_name_is_found_or_the_nearest_ones_are_offered():
 def test_a_row_that_is_not_complete_is_refused(row, message):
     with pytest.raises(ValueError, match=message):
         methods._method(row, "tabular")
+
+
+@pytest.mark.parametrize("method", TABLE, ids=lambda method: method.name)
+def test_it_is_had_from_its_family_under_the_name_that_is_shown(method):
+    module, _, name = method.public.rpartition(".")
+    assert getattr(importlib.import_module(module), name) is method.load()

@@ -58,6 +58,17 @@ class Method:
     arxiv: str = ""
     command: str = ""
 
+    @property
+    def public(self) -> str:
+        """Where a user imports it from: its family lists it.
+
+        Examples
+        --------
+        >>> find("outrank").public
+        'salience.tabular.StreamRanker'
+        """
+        return f"salience.{self.family}.{self.target.partition(':')[2]}"
+
     def load(self) -> Any:
         """Import the class or function.
 

@@ -227,9 +227,16 @@ def methods(
     else:
         from salience.methods import table
 
-        rows = [dataclasses.asdict(method) for method in table()]
-        names = ("name", "item", "command", "purpose", "arxiv")
-        shown = [{name: str(row[name]) for name in names} for row in rows]
+        rows = [dataclasses.asdict(method) | {"import": method.public} for method in table()]
+        names = ("name", "family", "item", "command", "import")
+        shown = [
+            {
+                **{name: row[name] for name in names},
+                "purpose": row["purpose"],
+                "paper": f"{row['paper']} {row['arxiv']}".strip(),
+            }
+            for row in rows
+        ]
     if json:
         show.as_json(rows)
     else:
