@@ -9,8 +9,9 @@ import time
 
 import numpy as np
 import pandas as pd
-from dhondtxai import DhondtXAI
 from sklearn.ensemble import GradientBoostingClassifier
+
+from dhondtxai import DhondtXAI
 
 with np.load(sys.argv[1]) as given:
     X, background, train, y, W, v = (given[name] for name in ("X", "background", "train", "y", "W", "v"))
