@@ -209,7 +209,7 @@ class Attributions:
             When shap is not installed.
         """
         try:
-            import shap  # type: ignore[import-not-found,unused-ignore]
+            import shap
         except ModuleNotFoundError as error:
             raise ImportError("to_shap needs the package shap: pip install shap") from error
         return shap.Explanation(
