@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from table_source import TableSource
 
-from salience.data import blocks
+from salience.data import blocks, hashing
 from salience.data.blocks import Block, Column, kept_rows
+from salience.data.encoding import encode
 from salience.data.hashing import MISSING, combine, hash_value
 from salience.data.plan import plan
 
@@ -229,3 +230,23 @@ def test_a_block_of_a_subsample_knows_where_its_rows_are_from():
     block = block_of({"c": list(range(1000))}, subsample=10)
     assert block.rows == 100
     assert block.column("c").numeric.tolist() == block.positions.tolist()
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.int32(), pa.int64(), pa.uint16(), pa.uint64()])
+def test_close_integers_are_coded_and_keep_their_identities(kind: pa.DataType) -> None:
+    values = [5, None, 7, 5, 9, 100, 7, None] * 100
+    array = pa.array(values, kind)
+    hashes, codes, numbers = encode(array, "number", ("", "9"))
+    plain, _ = hashing.identities(
+        pa.array([None if v is None else str(v) for v in values]), "number", ("", "9")
+    )
+    assert codes is not None
+    assert (hashes[codes] == plain).all()
+    assert np.isnan(numbers()[[1, 4]]).all()
+
+
+def test_integers_far_apart_are_hashed_one_by_one() -> None:
+    ends = pa.array([-(2**63), 2**63 - 1] * 50)
+    assert encode(ends, "number")[1] is None
+    assert encode(pa.array([2**63, 2**63 + 1] * 50, pa.uint64()), "number")[1] is None
+    assert encode(pa.array([3] * 10, pa.int64()), "number")[1].tolist() == [0] * 10
