@@ -134,9 +134,10 @@ def test_resuming_with_other_options_is_refused_and_harmless(tmp_path: Path) -> 
     assert (tmp_path / "a.partial" / "checkpoint" / "scan.arrow").exists()
 
 
-def test_threads_may_change_on_resume(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [{"threads": 8}, {"checkpoint_every": 3.0}])
+def test_what_changes_no_number_may_change_on_resume(tmp_path: Path, change: dict[str, float]) -> None:
     interrupt(tmp_path / "a", OPTIONS | {"threads": 1})
-    with RunWriter(tmp_path / "a", "rank", OPTIONS | {"threads": 8}, resume=True):
+    with RunWriter(tmp_path / "a", "rank", OPTIONS | change, resume=True):
         pass
     assert names(tmp_path) == ["a"]
 

@@ -35,7 +35,19 @@ __all__ = ["RunWriter", "versions"]
 VERSIONED = ("numpy", "scipy", "polars", "pyarrow", "numba", "scikit-learn")
 # All other options must be the same when an interrupted run is taken up: its halves answer one question.
 FREE_TO_CHANGE = frozenset(
-    {"resume", "force", "name", "threads", "top", "json", "tsv", "report", "strict", "options"}
+    {
+        "resume",
+        "force",
+        "name",
+        "threads",
+        "top",
+        "json",
+        "tsv",
+        "report",
+        "strict",
+        "options",
+        "checkpoint_every",
+    }
 )
 
 
