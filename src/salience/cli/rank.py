@@ -93,7 +93,7 @@ def rank(
     resume: Annotated[bool, o.out("--resume", help="Take up an interrupted run.")] = False,
     checkpoint_every: Annotated[
         float, o.out("--checkpoint-every", min=0.0, help="Seconds between checkpoints.")
-    ] = 20.0,
+    ] = 5.0,
     top: o.Top = 25,
     json: o.Json = False,
     tsv: Annotated[bool, o.out("--tsv", help="Write scores.tsv and pairs.tsv too.")] = False,
