@@ -100,7 +100,7 @@ def explain(
         show.as_json(show.records(shown))
     else:
         show.frame(shown.select("column", "here", "value", "seats"), top)
-    show.say(f"{run.path}/ has {', '.join(sorted(p.name for p in run.path.iterdir() if p.is_file()))}")
+    show.files(run.path)
     show.conclude_unless(json, said[0])
     if reasons is not None:
         show.conclude_unless(json, str(reasons))

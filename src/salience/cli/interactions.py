@@ -90,7 +90,7 @@ def interactions(
             if n in shown.columns
         ]
         show.frame(shown.select(names), top)
-    show.say(f"{run.path}/ has {', '.join(sorted(p.name for p in run.path.iterdir() if p.is_file()))}")
+    show.files(run.path)
     show.conclude_unless(json, said)
 
 

@@ -268,8 +268,7 @@ def present(
         if verdict is not None:
             show.conclude("")
             show.verdict(verdict)
-    files = sorted(p.name for p in run.path.iterdir() if p.is_file())
-    show.say(f"{run.path}/ has {', '.join(files)}")
+    show.files(run.path)
     for label, scores in _by_label(ranker.scores_, target):
         judged_by = verdict if label == target[0] else None  # verify judges the first label
         show.conclude_unless(json, " ".join(headline(ranked(scores)[0], label, judged_by)))

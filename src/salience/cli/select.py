@@ -114,7 +114,7 @@ def select(
         show.frame(first.select(shown), top)
         if verdict is not None:
             show.verdict(verdict)
-    show.say(f"{run.path}/ has {', '.join(sorted(p.name for p in run.path.iterdir() if p.is_file()))}")
+    show.files(run.path)
     show.conclude_unless(json, said)
     if strict:
         demand(verdict)

@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from salience.results import Scores
@@ -37,6 +39,11 @@ def say(*lines: str) -> None:
     """Remarks, to stderr."""
     for line in lines:
         err().print(Text(line))
+
+
+def files(folder: Path) -> None:
+    """Where a run is and what it has, to stderr."""
+    say(f"{folder}/ has {', '.join(sorted(path.name for path in folder.iterdir() if path.is_file()))}")
 
 
 def notes(remarks: Iterable[str]) -> None:

@@ -22,7 +22,7 @@ from salience.tabular.selection import LEAST, without_rare
 from salience.verify.bench import hold_columns
 from salience.verify.checks.faithfulness import fidelity
 from salience.verify.estimators import named_estimator
-from salience.verify.filling import filled_columns
+from salience.verify.filling import filled_columns, without
 from salience.verify.nested import verify_scores
 from salience.verify.sample import Sample
 from salience.verify.verdict import Verdict, report
@@ -190,7 +190,7 @@ class Case:
         filled = filled_columns(told, "typical", seed)
 
         def outputs(keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-            return np.array([self.output(_without(told, filled, one).X) for one in keep])
+            return np.array([self.output(without(told, filled, one).X) for one in keep])
 
         bench = hold_columns(self.fitted, rest.X, rest.target, seed=seed)
         checks = verify_scores(found.overall(), bench, seed=seed)
@@ -237,8 +237,3 @@ def _plain_names(names: Sequence[str], label: str) -> dict[str, str]:
             new += "_"
         plain[name] = new
     return plain
-
-
-def _without(sample: Sample, filled: dict[str, Any], keep: NDArray[np.bool_]) -> Sample:
-    gone = {name: filled[name] for name, kept in zip(sample.items, keep, strict=True) if not kept}
-    return sample.with_columns(gone) if gone else sample

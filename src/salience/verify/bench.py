@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from salience.parallel import pmap
 from salience.verify.estimators import named_estimator
-from salience.verify.filling import filled_columns
+from salience.verify.filling import filled_columns, without
 from salience.verify.fingerprints import fingerprint
 from salience.verify.losses import prior_losses, row_losses
 from salience.verify.refitting import refitted
@@ -222,8 +222,7 @@ def hold_columns(
     filled = filled_columns(sample, fill, seed)
 
     def evaluate(keep: Mask) -> Units:
-        gone = {name: filled[name] for name, kept in zip(sample.items, keep, strict=True) if not kept}
-        return row_losses(model, sample.with_columns(gone) if gone else sample)
+        return row_losses(model, without(sample, filled, keep))
 
     seen = frozenset({fingerprint(sample)})
     return LossBench(sample.items, ("column",), evaluate, how="hold", data=seen, n_jobs=n_jobs)

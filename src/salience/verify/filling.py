@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from salience.verify.sample import Sample
 
@@ -42,6 +43,12 @@ def filled_columns(sample: Sample, fill: Any, seed: int) -> dict[str, Any]:
         )
     rng = np.random.default_rng(seed)
     return {name: FILLS[fill](sample.frame[name], rng) for name in sample.items}
+
+
+def without(sample: Sample, filled: Mapping[str, Any], keep: NDArray[np.bool_]) -> Sample:
+    """The sample with what `filled_columns` gave in the place of the columns that are not kept."""
+    gone = {name: filled[name] for name, kept in zip(sample.items, keep, strict=True) if not kept}
+    return sample.with_columns(gone) if gone else sample
 
 
 def _typical(column: nw.Series[Any], rng: np.random.Generator) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import combinations, count
+from itertools import count
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -23,7 +23,8 @@ from salience.results import Scores
 from salience.results.meta import Meta
 from salience.tabular.quickselection.denoising import Batches, DenoisingAutoencoder
 from salience.tabular.quickselection.scale import SCALINGS, ColumnScale
-from salience.tabular.quickselection.training import Training, best, overlap
+from salience.tabular.quickselection.training import Training, best
+from salience.verify.checks.stability import mean_jaccard
 from salience.verify.fingerprints import fingerprint
 
 SCORES: dict[str, Callable[[Training], NDArray[Any]]] = {
@@ -334,8 +335,7 @@ class QuickSelector(SelectorMixin, BaseEstimator):
         values[:, constant] = 0
         degrees = np.array([run.network.encoder.degree()[0] for run in runs])
         chosen = [best(of_run, self.k) for of_run in values]
-        pairs = [overlap(a, b) for a, b in combinations(chosen, 2)]
-        self.stability_ = float(np.mean(pairs)) if pairs else float("nan")
+        self.stability_ = mean_jaccard(np.stack(chosen))
         self.degree_ = degrees[0] if len(runs) == 1 else degrees.mean(axis=0)
         self.history_ = {
             name: np.mean([_extended([getattr(e, field) for e in run.epochs], runs) for run in runs], axis=0)

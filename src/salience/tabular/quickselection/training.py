@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 from salience.tabular.quickselection.denoising import Batches, DenoisingAutoencoder
+from salience.verify.checks.stability import mean_jaccard
 
-__all__ = ["Epoch", "Training", "best", "overlap"]
+__all__ = ["Epoch", "Training", "best"]
 
 
 @dataclass
@@ -125,7 +126,7 @@ class Training:
         epoch.out_strength = self.network.decoder.strength()[1]
         if number > 1:
             before, now = (best(e.strength, self.k) for e in self.epochs[-2:])
-            epoch.overlap = overlap(before, now)
+            epoch.overlap = mean_jaccard(np.stack([before, now]))
 
     def strength_pruned(self) -> NDArray[np.float64]:
         """Strengths as the official code saves them; where there was no evolution yet, as if there was one now."""
@@ -164,14 +165,3 @@ def best(values: NDArray[Any], k: int) -> NDArray[np.bool_]:
     mask = np.zeros(values.size, dtype=bool)
     mask[np.argsort(-values, kind="stable")[:k]] = True
     return mask
-
-
-def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Jaccard index of two selections of at least one column.
-
-    Examples
-    --------
-    >>> overlap(np.array([True, True, False]), np.array([True, False, False]))
-    0.5
-    """
-    return float((a & b).sum() / (a | b).sum())
