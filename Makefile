@@ -38,6 +38,7 @@ docs: $(STAMP) .venv/.installed-docs
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -q -c constraints.txt hnswlib || echo "hnswlib needs a C++ compiler: its tests are skipped"
 	touch $(STAMP)
 
 clean:

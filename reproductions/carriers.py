@@ -7,6 +7,8 @@ ALL leukaemia (128 patients, 12,625 genes) comes with a package of Debian only, 
 
 from __future__ import annotations
 
+import gzip
+import json
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import numpy as np
 import polars as pl
 
 REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+DATA = Path(__file__).parent / "data"  # small sets that may be handed on
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 PCMAC = ("comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware")
 PIMA = ("preg", "plas", "pres", "skin", "insu", "mass", "pedi", "age")
 
@@ -60,6 +64,44 @@ def pins() -> dict[str, str]:
     """Carrier to version, from ``requirements.txt``."""
     lines = [line.strip() for line in REQUIREMENTS.read_text().splitlines()]
     return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+
+
+def fashion_mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Pictures of clothes: 60,000 and 10,000 of 784 grey values, uint8, each with its class of ten.
+
+    Returns
+    -------
+    X_train, y_train, X_test, y_test : arrays
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package of Debian that brings them is not installed; the message has the command that installs it.
+    """
+    parts = []
+    for part in ("train", "t10k"):
+        for kind, head in (("images-idx3", 16), ("labels-idx1", 8)):
+            path = FASHION_MNIST / f"{part}-{kind}-ubyte.gz"
+            if not path.is_file():
+                raise ModuleNotFoundError(f"no {path}: apt-get install dataset-fashion-mnist")
+            parts.append(np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8, offset=head))
+    pixels, labels, test_pixels, test_labels = parts
+    return pixels.reshape(-1, 784), labels, test_pixels.reshape(-1, 784), test_labels
+
+
+def opinosis() -> dict[str, dict[str, list]]:
+    """Topic to ``sentences``, of many customers about one thing, and ``gold``, summaries people wrote of them."""
+    with gzip.open(DATA / "opinosis" / "opinosis.json.gz", "rt") as file:
+        return json.load(file)
+
+
+def label_errors(name: str) -> dict[str, np.ndarray]:
+    """Given labels, out-of-sample probabilities and people's votes of ``cifar10``, ``mnist`` or ``20news``.
+
+    ``data/label-errors/SOURCE.md`` says what is in each array.
+    """
+    with np.load(DATA / "label-errors" / f"{name}.npz") as found:
+        return dict(found)
 
 
 def california() -> pl.DataFrame:

@@ -19,7 +19,7 @@ with_carriers = pytest.mark.skipif(not installed(), reason="`make reproduce` ins
 
 
 def test_every_carrier_is_pinned():
-    assert all(pin.count(".") == 2 for pin in carriers.pins().values())
+    assert all(pin.count(".") >= 2 for pin in carriers.pins().values())
 
 
 @pytest.mark.parametrize("carrier", ["shapiq==0.0.1", "pandas"])
