@@ -1,0 +1,249 @@
+"""What is left of a block of similarities: kernels that keep the few that can be among the k best, and settle them.
+
+A similarity from a float32 matrix product is off by less than a known ``slack``, so a row whose similarity lies more
+than that below the k-th best cannot be a neighbour. The others wait in a buffer and are measured again in float64, one
+pair at a time and always in the same order of operations, so that equal rows are equally far.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["COSINE", "EUCLIDEAN", "INNER", "floors_of", "norms", "scan", "settle"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Floats32: TypeAlias = NDArray[np.float32]
+Integers: TypeAlias = NDArray[np.int64]
+
+EUCLIDEAN, INNER, COSINE = 0, 1, 2
+LANES = 64  # similarities looked at together: one test in place of so many
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def norms(rows: Floats32) -> Floats:
+    """Euclidean norms in float64; not finite where a value is not."""
+    found = np.empty(len(rows))
+    for i in range(len(rows)):
+        total = 0.0
+        for j in range(rows.shape[1]):
+            total += np.float64(rows[i, j]) * np.float64(rows[i, j])
+        found[i] = np.sqrt(total)
+    return found
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _inner(a: Floats32, b: Floats32) -> float:
+    total = 0.0
+    for j in range(len(a)):
+        total += np.float64(a[j]) * np.float64(b[j])
+    return total
+
+
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _squared_distance(a: Floats32, b: Floats32) -> float:
+    total = 0.0
+    for j in range(len(a)):
+        difference = np.float64(a[j]) - np.float64(b[j])
+        total += difference * difference
+    return total
+
+
+@njit(nogil=True, cache=True)
+def scan(
+    products: Floats32,
+    first: int,
+    block: Floats32,
+    block_norms: Floats,
+    queries: Floats32,
+    query_norms: Floats,
+    own: Integers,
+    kinds: Integers,
+    times: Floats32,
+    plus: Floats32,
+    slack: Any,
+    floors: Floats32,
+    waiting: Floats32,
+    places: NDArray[np.int32],
+    counts: Integers,
+    keys: Floats,
+    ids: Integers,
+    offset: int,
+) -> None:
+    """Let the similarities of a tile that can still matter wait, for every query and metric.
+
+    Parameters
+    ----------
+    products : float32 (c, t)
+        Inner products of the queries with the rows ``first ..`` of the block.
+    block, block_norms : float32 (b, d), float64 (b,)
+    queries, query_norms, own : float32 (c, d), float64 (c,), int64 (c,)
+        `own` is the row of the base that a query is, or -1.
+    kinds : int64 (metrics,)
+    times, plus : float32 (metrics, b)
+        A similarity is ``times * product + plus``.
+    slack : float64 (metrics, c)
+        How far a similarity can be off.
+    floors : float32 (metrics, c)
+        Below it nothing matters any more; changed in place, as the rest is.
+    waiting, places, counts : float32 (metrics, c, capacity), int32 (metrics, c, capacity), int64 (metrics, c)
+        Similarities and rows of the block that wait.
+    keys, ids : float64 (metrics, c, k), int64 (metrics, c, k)
+        The k best so far, ascending in the key (a squared distance, or a similarity with the sign changed).
+    offset : int
+        Row of the base at which the block begins.
+    """
+    capacity = waiting.shape[2]
+    k = keys.shape[2]
+    width = products.shape[1]
+    whole = width - width % LANES
+    for g in range(len(kinds)):
+        factor = times[g, first : first + width]
+        summand = plus[g, first : first + width]
+        for r in range(len(products)):
+            row = products[r]
+            floor = floors[g, r]
+            for start in range(0, width, LANES):
+                stop = start + LANES
+                if start < whole:
+                    hits = 0
+                    for x in range(LANES):
+                        hits += row[start + x] * factor[start + x] + summand[start + x] >= floor
+                    if hits == 0:
+                        continue
+                else:
+                    stop = width
+                for x in range(start, stop):
+                    similarity = row[x] * factor[x] + summand[x]
+                    if similarity < floor or offset + first + x == own[r]:
+                        continue
+                    count = counts[g, r]
+                    waiting[g, r, count] = similarity
+                    places[g, r, count] = first + x
+                    counts[g, r] = count + 1
+                    if count + 1 == capacity:
+                        _thin(waiting[g, r], places[g, r], counts[g], r, k, slack[g, r], floors[g])
+                        if counts[g, r] > capacity // 2:  # too many that are alike: only float64 can tell
+                            _settle(
+                                g, r, block, block_norms, queries, query_norms, kinds, slack,
+                                floors, places, counts, keys, ids, offset,
+                            )  # fmt: skip
+                        floor = floors[g, r]
+
+
+@njit(nogil=True, cache=True)
+def settle(
+    block: Floats32,
+    block_norms: Floats,
+    queries: Floats32,
+    query_norms: Floats,
+    kinds: Integers,
+    slack: Any,
+    floors: Floats32,
+    waiting: Floats32,
+    places: NDArray[np.int32],
+    counts: Integers,
+    keys: Floats,
+    ids: Integers,
+    offset: int,
+) -> None:
+    """Measure all that wait in float64 and merge them with the k best so far."""
+    for g in range(len(kinds)):
+        for r in range(len(queries)):
+            if counts[g, r] > keys.shape[2]:
+                _thin(waiting[g, r], places[g, r], counts[g], r, keys.shape[2], slack[g, r], floors[g])
+            if counts[g, r] > 0:
+                _settle(
+                    g, r, block, block_norms, queries, query_norms, kinds, slack,
+                    floors, places, counts, keys, ids, offset,
+                )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _thin(
+    waiting: Floats32,
+    places: NDArray[np.int32],
+    counts: Integers,
+    r: int,
+    k: int,
+    slack: Any,
+    floors: Floats32,
+) -> None:
+    """Drop what lies below the k-th best that waits by more than both can be off. The order stays."""
+    count = counts[r]
+    least = np.partition(waiting[:count], count - k)[count - k]
+    floors[r] = max(floors[r], np.float32(least - 2.0 * slack))
+    kept = 0
+    for x in range(count):
+        if waiting[x] >= floors[r]:
+            waiting[kept] = waiting[x]
+            places[kept] = places[x]
+            kept += 1
+    counts[r] = kept
+
+
+@njit(nogil=True, cache=True)
+def _settle(
+    g: int,
+    r: int,
+    block: Floats32,
+    block_norms: Floats,
+    queries: Floats32,
+    query_norms: Floats,
+    kinds: Integers,
+    slack: Any,
+    floors: Floats32,
+    places: NDArray[np.int32],
+    counts: Integers,
+    keys: Floats,
+    ids: Integers,
+    offset: int,
+) -> None:
+    k = keys.shape[2]
+    count = counts[g, r]
+    query = queries[r]
+    length = query_norms[r]
+    measured = np.empty(k + count)
+    rows = np.empty(k + count, dtype=np.int64)
+    measured[:k] = keys[g, r]
+    rows[:k] = ids[g, r]
+    for x in range(count):
+        place = places[g, r, x]
+        rows[k + x] = offset + place
+        if kinds[g] == EUCLIDEAN:
+            measured[k + x] = _squared_distance(query, block[place])
+        elif kinds[g] == INNER:
+            measured[k + x] = -_inner(query, block[place])
+        else:
+            measured[k + x] = -_inner(query, block[place]) / (length * block_norms[place])
+    # those that came first are lower rows, so a stable order gives ties to the lower row
+    order = np.argsort(measured, kind="mergesort")
+    for x in range(k):
+        keys[g, r, x] = measured[order[x]]
+        ids[g, r, x] = rows[order[x]]
+    counts[g, r] = 0
+    floors[g, r] = max(floors[g, r], _floor(kinds[g], keys[g, r, k - 1], length, slack[g, r]))
+
+
+@njit(nogil=True, cache=True)
+def _floor(kind: int, last: Any, length: float, slack: Any) -> Any:
+    """The similarity in float32 below which no row can be better than the key `last` (infinite: not yet k)."""
+    similarity = -last  # q.b
+    if kind == EUCLIDEAN:
+        similarity = (length * length - last) / 2.0  # q.b - |b|^2 / 2
+    elif kind == COSINE:
+        similarity = -last * length  # q.b / |b|
+    return np.float32(similarity - slack)
+
+
+@njit(nogil=True, cache=True)
+def floors_of(kinds: Integers, last: Any, query_norms: Floats, slack: Any) -> Floats32:
+    """The floors of queries whose k-th best keys are `last`, float32 (metrics, c)."""
+    found = np.empty(last.shape, dtype=np.float32)
+    for g in range(len(kinds)):
+        for r in range(len(query_norms)):
+            found[g, r] = _floor(kinds[g], last[g, r], query_norms[r], slack[g, r])
+    return found

@@ -1,0 +1,347 @@
+"""Exact nearest neighbours by Euclidean distance, inner product and cosine, all from one matrix product.
+
+``q.b`` is the inner product; ``|q|^2 - 2 q.b + |b|^2`` the squared distance and ``q.b / (|q| |b|)`` the cosine, so one
+product of blocks in float32 ranks three ways. It only proposes: whoever may be among the k best is measured again in
+float64 (`salience.measures.candidates`), so the answer does not depend on the size of the blocks, on the number of
+threads or on where a row stands, and rows that are equal tie exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
+
+from salience.measures.candidates import COSINE, EUCLIDEAN, INNER, floors_of, norms, scan, settle
+
+__all__ = ["METRICS", "VectorError", "as_vectors", "nearest", "nearest_by"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+Neighbours: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
+
+KINDS = {"l2": EUCLIDEAN, "ip": INNER, "cosine": COSINE}
+METRICS = tuple(KINDS)
+CHUNK, TILE = 256, 2048  # queries and rows multiplied at a time: the products stay in the cache
+HALF = 2.0**-24  # how far rounding to float32 can be off, relatively
+LARGEST = 1e37  # of a product, with room below the end of float32
+
+
+class VectorError(ValueError):
+    """Vectors that have no neighbours: not finite, of another length, too few, without a direction."""
+
+
+def nearest(
+    base: ArrayLike,
+    queries: ArrayLike | None = None,
+    k: int = 10,
+    *,
+    metric: str = "l2",
+    memory: int = 2**28,
+    progress: Progress | None = None,
+) -> Neighbours:
+    """Return the k nearest rows of a base to each query, exactly.
+
+    Parameters
+    ----------
+    base : array-like, shape (n, d)
+        Real numbers of any type; taken as float32. A memory-mapped array is read block by block.
+    queries : array-like, shape (m, d), optional
+        Without it the rows of the base are the queries, and none is its own neighbour.
+    k : int, default=10
+    metric : {"l2", "ip", "cosine"}, default="l2"
+        Euclidean distance, inner product, or the cosine of the angle.
+    memory : int, default=2**28
+        Bytes that blocks and candidates may take, besides the answer. The least is a few megabytes.
+    progress : callable, optional
+        ``progress(done, total)`` in pairs of a query and a row.
+
+    Returns
+    -------
+    indices : ndarray of int64, shape (m, k)
+        Best first; of rows that are equally good, the lower one first (decided in float64).
+    values : ndarray of float32, shape (m, k)
+        Distances, ascending, or similarities, descending.
+
+    Raises
+    ------
+    VectorError
+        A ValueError: a value is NaN, infinite or too large to multiply, lengths differ, there are fewer than
+        `k` rows, or a vector is zero and so has no cosine.
+    TypeError
+        When the vectors are sparse or not real numbers.
+
+    Examples
+    --------
+    >>> indices, values = nearest([[0, 0], [3, 4], [0, 1]], [[0.0, 0.0]], k=2)
+    >>> indices.tolist(), values.tolist()
+    ([[0, 2]], [[0.0, 1.0]])
+    >>> nearest([[1, 0], [1, 0], [5, 0]], k=1, metric="ip")[0].ravel().tolist()
+    [2, 2, 0]
+    """
+    return nearest_by(base, queries, k, metrics=(metric,), memory=memory, progress=progress)[metric]
+
+
+def nearest_by(
+    base: ArrayLike,
+    queries: ArrayLike | None = None,
+    k: int = 10,
+    *,
+    metrics: Sequence[str] = METRICS,
+    memory: int = 2**28,
+    progress: Progress | None = None,
+) -> dict[str, Neighbours]:
+    """Return the k nearest rows by several metrics in one pass over the base; see `nearest`.
+
+    Examples
+    --------
+    >>> found = nearest_by([[1.0, 0.0], [3.0, 3.0]], [[1.0, 0.5]], k=1)
+    >>> {metric: indices.item() for metric, (indices, values) in found.items()}
+    {'l2': 0, 'ip': 1, 'cosine': 1}
+    """
+    search = _Search.prepared(base, queries, k, metrics, memory)
+    return search.run(progress)
+
+
+def as_vectors(given: Any, name: str = "vectors") -> NDArray[Any]:
+    """Return rows of real numbers as an array, a memory-mapped one as it is.
+
+    Raises
+    ------
+    VectorError
+        When it is not a matrix with at least one row and one column.
+    TypeError
+        When it is sparse or does not hold real numbers.
+    """
+    if sparse.issparse(given):
+        raise TypeError(f"{name} is sparse; neighbours are searched in dense vectors: pass {name}.toarray()")
+    array = given if isinstance(given, np.ndarray) else np.asarray(given)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must hold real numbers, one row per vector; got the type {array.dtype}")
+    if array.ndim != 2:
+        raise VectorError(
+            f"{name} must be a matrix with one vector per row, got the shape {array.shape}"
+            + ("; a single vector is x[None, :]" if array.ndim == 1 else "")
+        )
+    if 0 in array.shape:
+        raise VectorError(f"{name} is empty: its shape is {array.shape}")
+    return array
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Vectors in float32 with their norms."""
+
+    rows: NDArray[np.float32]
+    norms: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, array: NDArray[Any], start: int, stop: int, name: str, directed: bool) -> _Part:
+        with np.errstate(over="ignore"):
+            rows = np.ascontiguousarray(array[start:stop], dtype=np.float32)
+        lengths = norms(np.asarray(rows))
+        wrong = np.flatnonzero(~np.isfinite(lengths))
+        if wrong.size:
+            raise VectorError(
+                f"row {start + wrong[0]} of {name} holds NaN, infinity or a number beyond float32 "
+                f"({wrong.size} such rows among the first {stop}); drop or repair them"
+            )
+        if directed and not lengths.all():
+            raise VectorError(
+                f"row {start + np.flatnonzero(lengths == 0)[0]} of {name} is zero and has no direction, so it has "
+                "no cosine; drop the zero vectors, or leave the metric 'cosine' out"
+            )
+        return cls(np.asarray(rows), lengths)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows of the base, and what turns an inner product with them into a similarity."""
+
+    part: _Part
+    start: int
+    times: NDArray[np.float32]  # (metrics, rows)
+    plus: NDArray[np.float32]  # (metrics, rows)
+
+    @classmethod
+    def of(cls, part: _Part, start: int, kinds: NDArray[np.int64]) -> _Block:
+        times = np.ones((len(kinds), len(part.rows)), dtype=np.float32)
+        plus = np.zeros_like(times)
+        plus[kinds == EUCLIDEAN] = -0.5 * part.norms**2
+        if COSINE in kinds:
+            times[kinds == COSINE] = 1.0 / part.norms
+        return cls(part, start, times, plus)
+
+    def slack(self, kinds: NDArray[np.int64], query_norms: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far a similarity in float32 can be from the truth, shape (metrics, queries).
+
+        A sum of d products is off by at most ``d u |q| |b|`` in any order of additions; denormal products
+        are lost altogether.
+        """
+        width = self.part.rows.shape[1]
+        longest = float(self.part.norms.max())
+        if longest * max(longest, float(query_norms.max())) > LARGEST:
+            raise VectorError(
+                f"vectors are too long to be multiplied in float32 (the longest has the norm {longest:.3g}, the "
+                f"longest query {query_norms.max():.3g}); divide both by one number"
+            )
+        lost = width * float(np.finfo(np.float32).tiny)
+        product = 1.01 * (width + 8) * HALF * query_norms * longest + lost
+        bounds = {
+            EUCLIDEAN: product + 4 * HALF * (longest**2 / 2 + query_norms * longest),
+            INNER: product,
+            COSINE: 1.01 * (width + 8) * HALF * query_norms + lost * (1.0 + float(self.times.max())),
+        }
+        return np.array([bounds[kind] for kind in kinds.tolist()])
+
+
+@dataclass(frozen=True)
+class _Search:
+    base: NDArray[Any]
+    queries: NDArray[Any]
+    itself: bool  # the queries are the base
+    k: int
+    metrics: tuple[str, ...]
+    memory: int
+
+    @classmethod
+    def prepared(
+        cls, base: ArrayLike, queries: ArrayLike | None, k: int, metrics: Sequence[str], memory: int
+    ) -> _Search:
+        unknown = [metric for metric in metrics if metric not in KINDS]
+        if unknown or not metrics or isinstance(metrics, str):
+            raise ValueError(f"metrics are any of {', '.join(map(repr, METRICS))}; got {metrics!r}")
+        rows = as_vectors(base, "base")
+        asked = rows if queries is None else as_vectors(queries, "queries")
+        if asked.shape[1] != rows.shape[1]:
+            raise VectorError(
+                f"queries have {asked.shape[1]} dimensions and the base {rows.shape[1]}; they must come from the "
+                "same embedding"
+            )
+        available = len(rows) - (queries is None)
+        if not isinstance(k, int | np.integer) or isinstance(k, bool) or not 1 <= k <= available:
+            raise VectorError(
+                f"k={k!r} neighbours were asked of {available} rows"
+                + (" (a row is not its own neighbour)" if queries is None else "")
+                + f"; k is a whole number from 1 to {available}"
+            )
+        return cls(rows, asked, queries is None, int(k), tuple(dict.fromkeys(metrics)), memory)
+
+    @property
+    def kinds(self) -> NDArray[np.int64]:
+        return np.array([KINDS[metric] for metric in self.metrics])
+
+    def run(self, progress: Progress | None) -> dict[str, Neighbours]:
+        m = len(self.queries)
+        answers = {
+            metric: (np.empty((m, self.k), dtype=np.int64), np.empty((m, self.k), dtype=np.float32))
+            for metric in self.metrics
+        }
+        # half of the memory for the queries and their best, a quarter for a block, the rest for the threads
+        width = 4 * self.base.shape[1]
+        per_query = width + 16 + len(self.metrics) * (16 * self.k + 4)
+        group = min(m, max(self.memory // 2 // per_query, CHUNK))
+        threads = _threads()
+        with threadpool_limits(1 if threads > 1 else None, "blas"), ThreadPoolExecutor(threads) as pool:
+            for start in range(0, m, group):
+                asked = _Part.of(self.queries, start, min(start + group, m), "queries", COSINE in self.kinds)
+                best = _Best.empty(self.kinds, asked, self.k, start if self.itself else None)
+                self._search(best, pool, threads, start, progress)
+                for g, metric in enumerate(self.metrics):
+                    indices, values = answers[metric]
+                    indices[start : start + group] = best.ids[g]
+                    values[start : start + group] = VALUES[metric](best.keys[g])
+        return answers
+
+    def _search(
+        self, best: _Best, pool: ThreadPoolExecutor, threads: int, start: int, progress: Progress | None
+    ) -> None:
+        size = len(best.asked.rows)
+        room = self.memory // (8 * threads) // (len(self.metrics) * _capacity(self.k) * 8)
+        chunk = max(1, min(CHUNK, -(-size // threads), room))
+        chunks = [slice(i, min(i + chunk, size)) for i in range(0, size, chunk)]
+        for block in self._blocks():
+            slack = block.slack(best.kinds, best.asked.norms)
+            for _ in pool.map(lambda part, block=block, slack=slack: best.update(part, block, slack), chunks):
+                pass
+            if progress is not None:
+                seen = block.start + len(block.part.rows)
+                progress(start * len(self.base) + size * seen, len(self.queries) * len(self.base))
+
+    def _blocks(self) -> Iterator[_Block]:
+        n, d = self.base.shape
+        step = max(self.memory // 4 // (4 * d + 8 + 8 * len(self.metrics)), 1024)
+        for start in range(0, n, step):
+            part = _Part.of(self.base, start, min(start + step, n), "base", COSINE in self.kinds)
+            yield _Block.of(part, start, self.kinds)
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The k best so far of a group of queries, by every metric."""
+
+    asked: _Part
+    own: NDArray[np.int64]  # (queries,) the row of the base that a query is, or -1
+    kinds: NDArray[np.int64]  # (metrics,)
+    keys: NDArray[
+        np.float64
+    ]  # (metrics, queries, k) squared distances, or similarities with the sign changed
+    ids: NDArray[np.int64]  # (metrics, queries, k)
+
+    @classmethod
+    def empty(cls, kinds: NDArray[np.int64], asked: _Part, k: int, own: int | None) -> _Best:
+        m = len(asked.rows)
+        return cls(
+            asked,
+            np.full(m, -1) if own is None else np.arange(own, own + m),
+            kinds,
+            np.full((len(kinds), m, k), np.inf),
+            np.full((len(kinds), m, k), -1, dtype=np.int64),
+        )
+
+    def update(self, part: slice, block: _Block, slack: NDArray[np.float64]) -> None:
+        """Compare some of the queries with a block. Parts touch disjoint memory."""
+        queries, lengths = self.asked.rows[part], self.asked.norms[part]
+        keys, ids = self.keys[:, part], self.ids[:, part]
+        shape = (len(self.kinds), len(queries))
+        waiting = np.empty((*shape, _capacity(keys.shape[2])), dtype=np.float32)
+        places, counts = np.empty(waiting.shape, dtype=np.int32), np.zeros(shape, dtype=np.int64)
+        bounds = slack[:, part]
+        floors = floors_of(self.kinds, keys[:, :, -1], lengths, bounds)
+        rows, row_norms = block.part.rows, block.part.norms
+        room = np.empty(len(queries) * min(TILE, len(rows)), dtype=np.float32)
+        for first in range(0, len(rows), TILE):
+            tile = rows[first : first + TILE]
+            products = room[: len(queries) * len(tile)].reshape(len(queries), len(tile))
+            np.matmul(queries, tile.T, out=products)
+            scan(
+                products, first, rows, row_norms, queries, lengths, self.own[part], self.kinds,
+                block.times, block.plus, bounds, floors, waiting, places, counts, keys, ids, block.start,
+            )  # fmt: skip
+        settle(
+            rows, row_norms, queries, lengths, self.kinds, bounds,
+            floors, waiting, places, counts, keys, ids, block.start,
+        )  # fmt: skip
+
+
+def _capacity(k: int) -> int:
+    """Rows that may wait for a query."""
+    return 4 * k + 64
+
+
+def _threads() -> int:
+    """As many as numpy's linear algebra uses, whoever set it."""
+    pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return max(pools, default=1)
+
+
+VALUES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "l2": np.sqrt,
+    "ip": np.negative,
+    "cosine": np.negative,
+}
