@@ -13,7 +13,9 @@ __all__ = [
     "SparseLayer",  # a layer that holds its connections only, and evolves them; no torch
     "SupervisedStep",  # one step of one optimizer on one loss
     "TensorBatches",  # shuffled batches of tensors in memory
+    "class_activation_map",  # where in an image a network sees a class
     "fit",  # the training loop
+    "small_convnet",  # a few convolutions with batch normalisation, for small images
     "supervised_step",  # the common case of a step
 ]
 
@@ -26,13 +28,17 @@ __getattr__, __dir__ = lazy_namespace(
         "SparseLayer": "salience.networks.sparse:SparseLayer",
         "SupervisedStep": "salience.networks.training:SupervisedStep [torch]",
         "TensorBatches": "salience.networks.batches:TensorBatches [torch]",
+        "class_activation_map": "salience.networks.cam:class_activation_map [torch]",
         "fit": "salience.networks.training:fit [torch]",
+        "small_convnet": "salience.networks.convnet:small_convnet [torch]",
         "supervised_step": "salience.networks.training:supervised_step [torch]",
     },
 )
 
 if TYPE_CHECKING:
     from salience.networks.batches import TensorBatches as TensorBatches
+    from salience.networks.cam import class_activation_map as class_activation_map
+    from salience.networks.convnet import small_convnet as small_convnet
     from salience.networks.kan import KAN as KAN
     from salience.networks.kanlayer import KANLayer as KANLayer
     from salience.networks.sparse import SparseLayer as SparseLayer
