@@ -6,12 +6,34 @@ from typing import TYPE_CHECKING
 
 from salience.lazy import lazy_namespace
 
-__all__: list[str] = []
+__all__ = [
+    "FaissHnswIndex",  # HNSW of faiss
+    "FlatIndex",  # exact search
+    "HnswIndex",  # HNSW of hnswlib
+    "HnswIpIndex",  # HNSW on inner products
+    "IvfPqIndex",  # lists of product-quantized rows, of faiss
+    "RabitqIndex",  # lists of rows of one bit per dimension, of faiss
+    "UsearchIndex",  # HNSW of usearch
+]
 
 __getattr__, __dir__ = lazy_namespace(
     __name__,
-    {},
+    {
+        "FaissHnswIndex": "salience.vectors.indexes.faiss_hnsw:FaissHnswIndex [vectors]",
+        "FlatIndex": "salience.vectors.indexes.flat:FlatIndex",
+        "HnswIndex": "salience.vectors.indexes.hnsw:HnswIndex [vectors]",
+        "HnswIpIndex": "salience.vectors.indexes.hnsw:HnswIpIndex [vectors]",
+        "IvfPqIndex": "salience.vectors.indexes.quantized:IvfPqIndex [vectors]",
+        "RabitqIndex": "salience.vectors.indexes.quantized:RabitqIndex [vectors]",
+        "UsearchIndex": "salience.vectors.indexes.usearch_hnsw:UsearchIndex [vectors]",
+    },
 )
 
 if TYPE_CHECKING:
-    pass
+    from salience.vectors.indexes.faiss_hnsw import FaissHnswIndex as FaissHnswIndex
+    from salience.vectors.indexes.flat import FlatIndex as FlatIndex
+    from salience.vectors.indexes.hnsw import HnswIndex as HnswIndex
+    from salience.vectors.indexes.hnsw import HnswIpIndex as HnswIpIndex
+    from salience.vectors.indexes.quantized import IvfPqIndex as IvfPqIndex
+    from salience.vectors.indexes.quantized import RabitqIndex as RabitqIndex
+    from salience.vectors.indexes.usearch_hnsw import UsearchIndex as UsearchIndex
