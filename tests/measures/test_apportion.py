@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from salience.measures.apportion import dhondt, hamilton, highest_averages, jefferson, sainte_lague
+from salience.measures.apportion import (
+    dhondt,
+    gumbel_top_k,
+    hamilton,
+    highest_averages,
+    jefferson,
+    largest,
+    sainte_lague,
+)
 
 VOTES = st.lists(st.integers(0, 50) | st.floats(0, 1e6), min_size=1, max_size=12)
 SEATS = st.integers(1, 80)
@@ -140,3 +148,57 @@ def test_parliaments_that_make_no_sense_are_refused():
         highest_averages([1.0], 1, 1.0)
     with pytest.raises(ValueError, match=r"\(m,\) or \(n, m\)"):
         highest_averages(np.ones((1, 1, 1)), 1)
+
+
+# ---- drawing: the k largest keys of log weights and Gumbel noise ------------------------------------------
+
+
+def test_two_of_three_are_drawn_as_plackett_and_luce_say():
+    rng = np.random.default_rng(0)
+    drawn = np.zeros(3)
+    for _ in range(20_000):
+        drawn[gumbel_top_k(np.log([0.5, 0.3, 0.2]), 2, rng)] += 1
+    assert drawn / 20_000 == pytest.approx([0.8393, 0.6750, 0.4857], abs=0.015)
+
+
+@given(
+    st.lists(st.just(-np.inf) | st.floats(-800, 800), min_size=1, max_size=30), st.data(), st.integers(0, 99)
+)
+def test_nothing_is_drawn_twice_and_minus_infinity_never(log_weights, data, seed):
+    possible = sum(value > -np.inf for value in log_weights)
+    if not possible:
+        with pytest.raises(ValueError, match="1 to 0"):
+            gumbel_top_k(log_weights, 1, seed)
+        return
+    k = data.draw(st.integers(1, possible))
+    drawn = gumbel_top_k(log_weights, k, seed)
+    assert len(set(drawn.tolist())) == k == len(drawn)
+    assert np.isfinite(np.array(log_weights)[drawn]).all()
+    assert np.array_equal(drawn, gumbel_top_k(log_weights, k, seed))
+
+
+def test_all_items_can_be_drawn_and_a_common_constant_changes_nothing():
+    weights = np.array([3.0, -1.0, 0.5])
+    assert sorted(gumbel_top_k(weights, 3, 1)) == [0, 1, 2]
+    assert np.array_equal(gumbel_top_k(weights, 3, 1), gumbel_top_k(weights + 700, 3, 1))
+
+
+def test_equal_keys_go_to_the_earlier_item():
+    assert largest(np.array([1.0, 2.0, 2.0, 2.0, 3.0]), 3).tolist() == [4, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("log_weights", "k", "message"),
+    [
+        ([[0.0]], 1, "a vector"),
+        ([0.0, np.nan], 1, "item 1 has nan"),
+        ([np.inf, 0.0], 1, "item 0 has inf"),
+        ([0.0, -np.inf], 2, "from 1 to 1"),
+        ([0.0, 1.0], 0, "from 1 to 2"),
+        ([0.0, 1.0], 1.5, "from 1 to 2"),
+        ([0.0, 1.0], True, "from 1 to 2"),
+    ],
+)
+def test_draws_that_cannot_be_made_are_refused(log_weights, k, message):
+    with pytest.raises(ValueError, match=message):
+        gumbel_top_k(log_weights, k, 0)

@@ -1,8 +1,9 @@
-"""Seats from votes: D'Hondt and its sisters, in time that does not depend on the number of seats.
+"""Seats from votes: D'Hondt and its sisters, in time that does not depend on the number of seats; seats by lot.
 
 A divisor method gives seat after seat to the party with the largest quotient ``v_i / (s_i + 1 - d)``: d = 0 is
 D'Hondt (Jefferson), d = 1/2 Sainte-Laguë (Webster). The same seats come from one multiplier: ``s_i = floor(v_i /
-lambda + d)`` with the lambda at which they add up, and ties at the boundary settled by a rule.
+lambda + d)`` with the lambda at which they add up, and ties at the boundary settled by a rule. `gumbel_top_k` draws
+instead: at most one seat each, with chances in proportion to weights.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["dhondt", "hamilton", "highest_averages", "jefferson", "sainte_lague"]
+__all__ = ["dhondt", "gumbel_top_k", "hamilton", "highest_averages", "jefferson", "largest", "sainte_lague"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Seats: TypeAlias = NDArray[np.int64]
@@ -149,6 +150,69 @@ def highest_averages(
         raise ValueError(f"seats must be whole numbers from 0 up, got {np.asarray(seats)!r}")
     keys = _tie_keys(table.shape, tie, random_state)
     return _by_multiplier(_scaled(table), wanted.astype(np.int64), offset, keys).reshape(given.shape)
+
+
+def gumbel_top_k(log_weights: ArrayLike, k: int, rng: Seed = None) -> Seats:
+    r"""Draw k items without replacement, each draw in proportion to the weights that are left (Plackett-Luce).
+
+    .. math:: g_i = \ln w_i + G_i, \qquad G_i \sim \mathrm{Gumbel}(0, 1)
+
+    The k largest keys g, largest first, are distributed as k draws one after the other. Weights are given by their
+    logarithms, up to a common constant, so they may be as large as they like.
+
+    Parameters
+    ----------
+    log_weights : array-like of float, shape (n,)
+        ``-inf`` for items that are never drawn.
+    k : int
+        At least 1, at most the number of items that can be drawn.
+    rng : int or Generator, optional
+        One Gumbel number is taken from it for every item, in order, those that are never drawn included.
+
+    Returns
+    -------
+    ndarray of int64, shape (k,)
+        Items in the order in which they are drawn; no item twice.
+
+    Raises
+    ------
+    ValueError
+        NaN or ``+inf`` among the log weights, another shape, or a `k` that does not fit.
+
+    Examples
+    --------
+    >>> gumbel_top_k(np.log([0.5, 0.3, 0.2]), 2, rng=0)
+    array([0, 2])
+    """
+    weights = np.asarray(log_weights, dtype=np.float64)
+    if weights.ndim != 1:
+        raise ValueError(f"log_weights must be a vector, one number per item; got the shape {weights.shape}")
+    wrong = np.flatnonzero(np.isnan(weights) | (weights == np.inf))
+    if len(wrong):
+        raise ValueError(
+            f"log_weights must be below infinity, but item {wrong[0]} has {weights[wrong[0]]}; give -inf to items "
+            "that are never to be drawn"
+        )
+    return largest(weights + np.random.default_rng(rng).gumbel(size=len(weights)), k)
+
+
+def largest(keys: Floats, k: int) -> Seats:
+    """The k items with the largest keys, largest first, the earlier of equal ones; those at ``-inf`` never.
+
+    Examples
+    --------
+    >>> largest(np.array([1.0, 3.0, 3.0, -np.inf]), 2)
+    array([1, 2])
+    """
+    open_to = int(np.count_nonzero(keys > -np.inf))
+    if isinstance(k, bool | np.bool_) or not isinstance(k, int | np.integer) or not 1 <= k <= open_to:
+        raise ValueError(
+            f"k must be a whole number from 1 to {open_to}, the items that can be drawn; got {k!r}"
+        )
+    bar = np.partition(keys, len(keys) - k)[len(keys) - k]
+    above = np.flatnonzero(keys > bar)
+    at_bar = np.flatnonzero(keys == bar)[: k - len(above)]
+    return np.concatenate([above[np.argsort(-keys[above], kind="stable")], at_bar]).astype(np.int64)
 
 
 def _by_multiplier(votes: Floats, seats: Seats, offset: float, keys: Floats) -> Seats:
