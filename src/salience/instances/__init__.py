@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING
 
 from salience.lazy import lazy_namespace
 
-__all__: list[str] = []
+__all__ = [
+    "ImportanceResampler",
+    "importance_weights",
+]
 
 __getattr__, __dir__ = lazy_namespace(
     __name__,
-    {},
+    {
+        "ImportanceResampler": "salience.instances.dsir.resampler:ImportanceResampler",
+        "importance_weights": "salience.instances.dsir.weights:importance_weights",
+    },
 )
 
 if TYPE_CHECKING:
-    pass
+    from salience.instances.dsir.resampler import ImportanceResampler
+    from salience.instances.dsir.weights import importance_weights

@@ -182,7 +182,7 @@ def gumbel_top_k(log_weights: ArrayLike, k: int, rng: Seed = None) -> Seats:
     Examples
     --------
     >>> gumbel_top_k(np.log([0.5, 0.3, 0.2]), 2, rng=0)
-    array([0, 2])
+    array([2, 1])
     """
     weights = np.asarray(log_weights, dtype=np.float64)
     if weights.ndim != 1:
