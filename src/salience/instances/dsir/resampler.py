@@ -154,7 +154,8 @@ class ImportanceResampler(Chosen):
     --------
     >>> from salience.instances import ImportanceResampler
     >>> raw = ["the cat sat on the mat", "stocks fell as rates rose"] * 50
-    >>> chosen = ImportanceResampler(20, min_words=1, top_k=True).fit(raw, ["a cat on a mat"] * 9)
+    >>> target = ["a cat on a mat"] * 200
+    >>> chosen = ImportanceResampler(20, n_buckets=1000, min_words=1, top_k=True).fit(raw, target)
     >>> {raw[i] for i in chosen.select()}
     {'the cat sat on the mat'}
     >>> chosen.explain(0, 2)["ngram"].to_list()
