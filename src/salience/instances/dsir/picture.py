@@ -50,7 +50,7 @@ def plot_weights(
         drawn.append((null, "chance", {"color": "black", "histtype": "step", "lw": 1.0, "ls": ":"}))
     ax = axes_or_new(ax)
     everything = np.concatenate([values for values, _, _ in drawn])
-    edges = np.histogram_bin_edges(everything, bins, tuple(np.quantile(everything, (0.001, 0.999))))
+    edges = np.histogram_bin_edges(everything, bins, tuple(np.quantile(everything, (0.001, 0.999)))).tolist()
     for values, label, style in drawn:
         # shares of each group, so that a small target is seen beside a large pool; what is beyond goes to the edge
         share = np.full(len(values), 1 / max(len(values), 1))

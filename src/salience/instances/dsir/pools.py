@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ __all__ = ["Part", "TextPool", "several"]
 _ROWS = 1024  # read at once: documents can be long
 _MEMORY_ROWS = 1 << 15  # of a part, for texts in memory
 _SPOOL_ROWS = 4096
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Part(NamedTuple):
@@ -85,6 +87,10 @@ class TextPool:
                 yield first, self._checked(batch.column(0), first)
                 first += batch.num_rows
 
+    def check_shared(self) -> None:
+        """Refuse data in memory where workers are to read it."""
+        self._source.describe()
+
     def take(self, rows: Sequence[int]) -> Iterator[str]:
         """The texts of these rows, ascending, read once from front to back."""
         wanted = iter(rows)
@@ -133,10 +139,13 @@ class TextPool:
         if isinstance(texts, pa.Array | pa.ChunkedArray):
             return texts
         values = texts.tolist() if isinstance(texts, np.ndarray) else list(texts)
+        if not all(issubclass(kind, str) for kind in set(map(type, values))):
+            row = next(i for i, value in enumerate(values) if not isinstance(value, str))
+            raise self._no_text(first + row, values[row])
         try:
             return pa.array(values, pa.large_string())
-        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
-            row = next(i for i, value in enumerate(values) if not _is_proper(value))
+        except UnicodeEncodeError:
+            row = next(i for i, value in enumerate(values) if _SURROGATE.search(value))
             raise self._no_text(first + row, values[row]) from None
 
     def _checked(self, texts: pa.Array, first: int) -> pa.Array:
@@ -212,13 +221,6 @@ def _is_path(text: str) -> bool:
         return False
 
 
-def _is_proper(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and value.encode() is not None
-    except UnicodeEncodeError:
-        return False
-
-
 def _in_memory(texts: pa.Array | pa.ChunkedArray) -> MemberSource:
     table = pa.table({"text": texts})
     slices = [table.slice(a, _MEMORY_ROWS) for a in range(0, len(table), _MEMORY_ROWS)] or [table]
@@ -231,13 +233,13 @@ def _text_column(source: Any, name: str, column: str | None) -> str:
         if source.columns != ("text",):
             raise ValueError(f"{name} has no column {column!r}; it has {', '.join(source.columns)}")
         column = "text"  # a plain column of strings has no name of its own
+    if column is None and len(texts) != 1 and "text" not in texts and len(source.columns) > 1:
+        raise ValueError(
+            f"which column of {name} holds the documents? Give column=, one of {', '.join(texts) or 'none'} "
+            f"(columns with text; there are {', '.join(source.columns)})"
+        )
     if column is None:
-        if "text" not in texts and len(texts) != 1:
-            raise ValueError(
-                f"which column of {name} holds the documents? Give column=, one of {', '.join(texts) or 'none'} "
-                f"(columns with text; there are {', '.join(source.columns)})"
-            )
-        return "text" if "text" in texts else texts[0]
+        column = "text" if "text" in texts else (texts or source.columns)[0]
     if source.types[column] != "text" and source.rows:
         raise ValueError(
             f"column {column!r} of {name} holds {source.types[column]} values from row 0 on, not strings"

@@ -242,6 +242,8 @@ class ImportanceResampler(Chosen):
         """
         started = time.perf_counter()
         pool = TextPool(raw, "raw", self.column)
+        if client is not None:
+            pool.check_shared()
         names, sets = several(target, self.separate_targets)
         if not sets:
             raise ValueError("target is empty: it has no document; give at least one")
