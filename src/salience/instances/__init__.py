@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 from salience.lazy import lazy_namespace
 
 __all__ = [
+    "DBRStore",  # two numbers per view in place of soft labels
+    "ImageViews",  # how a student's views of images are made, from a seed
     "ImportanceResampler",
+    "NRRDistiller",  # a few images per class: keep what is critical, rewrite the rest
     "importance_weights",
     "plot_weights",
+    "train_student",  # train a network on distilled images
 ]
 
 __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
+        "DBRStore": "salience.instances.distillation.store:DBRStore [torch]",
+        "ImageViews": "salience.instances.distillation.views:ImageViews [torch]",
+        "NRRDistiller": "salience.instances.distillation.distiller:NRRDistiller [torch]",
+        "train_student": "salience.instances.distillation.student:train_student [torch]",
         "ImportanceResampler": "salience.instances.dsir.resampler:ImportanceResampler",
         "importance_weights": "salience.instances.dsir.weights:importance_weights",
         "plot_weights": "salience.instances.dsir.picture:plot_weights",
@@ -22,6 +30,10 @@ __getattr__, __dir__ = lazy_namespace(
 )
 
 if TYPE_CHECKING:
+    from salience.instances.distillation.distiller import NRRDistiller as NRRDistiller
+    from salience.instances.distillation.store import DBRStore as DBRStore
+    from salience.instances.distillation.student import train_student as train_student
+    from salience.instances.distillation.views import ImageViews as ImageViews
     from salience.instances.dsir.picture import plot_weights
     from salience.instances.dsir.resampler import ImportanceResampler
     from salience.instances.dsir.weights import importance_weights
