@@ -17,7 +17,7 @@ from salience.networks.cam import class_maps, normalised_maps
 __all__ = ["ORDERS", "Discovery", "Search", "discover", "true_confidence"]
 
 CRITICAL = 0.5  # of the strongest place: from here on a pixel counts for the CAM ratio
-POOL = 2  # t = POOL * ipc * beta crops with the highest CAM ratio are looked at for their confidence
+POOL = 2  # t = POOL * ipc * beta usable crops with the highest CAM ratio are looked at for their confidence
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,9 @@ def discover(
         if len(rows):
             best = _best_crops(teacher, images, rows, label, search, random)
             confidence[rows], ratio[rows], correct[rows] = best.confidence, best.ratio, best.correct
-            usable = best.ratio.argsort(descending=True, stable=True)[: POOL * search.wanted]
+            usable = best.ratio.argsort(descending=True, stable=True)
             usable = usable[best.correct[usable]] if search.correct_only else usable
+            usable = usable[: POOL * search.wanted]
         else:
             usable = rows
         if len(usable) < search.wanted:
@@ -147,7 +148,7 @@ def _best_crops(
         if search.factor > 1:
             crops = functional.avg_pool2d(crops, search.factor)
         seen = class_maps(teacher, placed(crops, teacher), label)
-        maps = normalised_maps(seen.maps, tuple(crops.shape[2:])).cpu()
+        maps = normalised_maps(seen.maps, (int(crops.shape[2]), int(crops.shape[3]))).cpu()
         ratio = (maps >= CRITICAL).float().mean((1, 2))
         best = torch.arange(n) * m + ratio.view(n, m).argmax(1)
         crops, maps, logits = crops[best], maps[best], seen.logits.cpu()[best]
@@ -200,9 +201,9 @@ ORDERS: dict[str, tuple[Callable[[Tensor, torch.Generator], Tensor], Literal["lo
 
 def _too_few(short: dict[int, tuple[int, int]], search: Search) -> str:
     named = ", ".join(f"{label} ({usable} of {seen} images)" for label, (seen, usable) in short.items())
-    which = "that the teacher classifies correctly " if search.correct_only else ""
+    which = " that the teacher classifies correctly" if search.correct_only else ""
     return (
-        f"{search.wanted} crops {which}are needed of each class (ipc={search.ipc}, factor={search.factor}), among the "
-        f"{POOL * search.wanted} with the highest CAM ratio; too few have class {named}. Take a smaller ipc, more images of "
-        "these classes (mipc), a teacher that knows them, or correct_only=False"
+        f"{search.wanted} crops{which} are needed of each class (ipc={search.ipc}, factor={search.factor}); too few have "
+        f"class {named}. Take a smaller ipc, more images of these classes (mipc), a teacher that knows them, or "
+        "correct_only=False"
     )

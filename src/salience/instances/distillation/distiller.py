@@ -358,6 +358,7 @@ class NRRDistiller(BaseEstimator):
     ) -> Scores:
         weights = sum(weight.numel() for weight in self.teacher.parameters())
         said = {"teacher": f"{type(self.teacher).__name__} of {weights:,} weights"}
+        others: dict[str, Any] = {"class": labels.numpy()}  # not a name that can be written as an argument
         return Scores.from_values(
             found.key.double().numpy(),
             keys="row",
@@ -367,7 +368,7 @@ class NRRDistiller(BaseEstimator):
             cam_ratio=found.ratio.double().numpy(),
             correct=found.correct.numpy(),
             kept=np.isin(np.arange(len(pixels)), self.source_index_),
-            **{"class": labels.numpy()},
+            **others,
             meta=Meta(
                 method="nrr-dd",
                 params=self.get_params(deep=False) | said,
