@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -11,10 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from salience.measures.neighbors import METRICS, VectorError, as_vectors
 
-__all__ = ["Index", "VectorIndex", "normalised", "prepared_vectors"]
+__all__ = ["Index", "Rows", "VectorIndex", "as_permutation", "normalised", "prepared_vectors"]
 
 Floats: TypeAlias = NDArray[np.float32]
 Ids: TypeAlias = NDArray[np.int64]
+
+BLOCK = 1 << 15  # rows handed to a library at a time
 
 
 @runtime_checkable
@@ -39,7 +41,8 @@ class VectorIndex(ABC):
     """The adapters' base: checks vectors and parameters, gives ids back, and pads what was not found with -1.
 
     A subclass names its parameters in ``settings`` and writes ``_build(rows)`` and ``_search(queries, k)``, which see
-    float32 vectors (of length 1 under the cosine) and answer with row numbers, -1 where nothing was found.
+    float32 vectors (of length 1 under the cosine) and answer with numbers in the order of insertion, -1 where nothing
+    was found.
 
     Attributes
     ----------
@@ -47,13 +50,16 @@ class VectorIndex(ABC):
     params : dict
         ``index``, ``metric`` and the parameters.
     ids : ndarray of int64, shape (n,)
-        After `build`: the name of each row.
+        After `build`: the name of each row, in the order of insertion.
+    order : ndarray of int64, shape (n,), or None
+        Numbers of the rows in the order of insertion, where one was given.
     """
 
     name: ClassVar[str]
-    settings: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[Sequence[str]] = ()
     metric: str
     ids: Ids
+    order: Ids | None
 
     def __init__(self, metric: str) -> None:
         if metric not in METRICS:
@@ -68,16 +74,18 @@ class VectorIndex(ABC):
             "index": self.name, "metric": self.metric, **{name: getattr(self, name) for name in self.settings},
         }  # fmt: skip
 
-    def build(self, X: ArrayLike, ids: ArrayLike | None = None) -> Self:
-        """Take rows in, in the order in which they stand.
+    def build(self, X: ArrayLike, ids: ArrayLike | None = None, *, order: ArrayLike | None = None) -> Self:
+        """Take rows in.
 
         Parameters
         ----------
         X : array-like, shape (n, d)
-            Real numbers of any type; taken as float32.
+            Real numbers of any type; taken as float32, block by block.
         ids : array-like of int, shape (n,), optional
-            What `search` returns for each row, from 0 up and different; by default their numbers. To insert in
-            another order and keep the ids: ``build(X[order], order)``.
+            What `search` returns for each row of `X`, from 0 up and different; by default their numbers.
+        order : array-like of int, shape (n,), optional
+            The permutation in which the rows are inserted; by default as they stand. Equal to
+            ``build(X[order], ids[order])`` without the copy.
 
         Returns
         -------
@@ -86,24 +94,26 @@ class VectorIndex(ABC):
         Raises
         ------
         ValueError
-            When the vectors or ids cannot be used; the message says which.
+            When the vectors, ids or the order cannot be used; the message says which.
         TypeError
             When the vectors are not real numbers.
         ImportError
             When the library of this index is not installed; the message says how to get it.
         """
-        rows = prepared_vectors(X, self.metric, "X")
-        names = np.arange(len(rows)) if ids is None else np.asarray(ids)
-        if names.shape != (len(rows),) or names.dtype.kind not in "iu":
+        array = as_vectors(X, "X")
+        n = len(array)
+        names = np.arange(n) if ids is None else np.asarray(ids)
+        if names.shape != (n,) or names.dtype.kind not in "iu":
             raise ValueError(
-                f"ids must be one whole number for each of the {len(rows)} rows; got {names.dtype} of shape "
-                f"{names.shape}"
+                f"ids must be one whole number for each of the {n} rows; got {names.dtype} of shape {names.shape}"
             )
-        if names.min() < 0 or np.unique(names).size < len(names):
+        if names.min() < 0 or np.unique(names).size < n:
             raise ValueError("ids must be different and from 0 up: -1 stands for what was not found")
-        self.dimension = rows.shape[1]
-        self.ids = names.astype(np.int64)
+        rows = Rows(array, self.metric, None if order is None else as_permutation(order, n))
         self._build(rows)
+        self.order = rows.order
+        self.ids = (names if rows.order is None else names[rows.order]).astype(np.int64)
+        self.dimension = array.shape[1]
         return self
 
     def search(self, Q: ArrayLike, k: int = 10) -> Ids:
@@ -140,7 +150,7 @@ class VectorIndex(ABC):
         return answer
 
     @abstractmethod
-    def _build(self, rows: Floats) -> None: ...
+    def _build(self, rows: Rows) -> None: ...
 
     @abstractmethod
     def _search(self, queries: Floats, k: int) -> Ids: ...
@@ -156,7 +166,49 @@ class VectorIndex(ABC):
         return f"{type(self).__name__}({said})"
 
 
-def prepared_vectors(given: Any, metric: str, name: str) -> Floats:
+class Rows:
+    """Rows in the order of insertion, prepared block by block, so that a mapped file is never copied as a whole."""
+
+    def __init__(self, array: NDArray[Any], metric: str, order: Ids | None = None) -> None:
+        self._array, self._metric, self.order = array, metric, order
+        self.shape: tuple[int, int] = array.shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def blocks(self, size: int = BLOCK) -> Iterator[Floats]:
+        for start in range(0, len(self), size):
+            part = slice(start, start + size) if self.order is None else self.order[start : start + size]
+            yield prepared_vectors(self._array[part], self._metric, "X", start)
+
+    def whole(self) -> Floats:
+        """All rows at once, for libraries that learn from them."""
+        return np.concatenate(list(self.blocks()))
+
+
+def as_permutation(order: Any, n: int) -> Ids:
+    """The order as int64, or an error that says why it is none.
+
+    Raises
+    ------
+    ValueError
+        When it does not hold every number from 0 to n - 1 once.
+    """
+    given = np.asarray(order)
+    if given.shape != (n,) or given.dtype.kind not in "iu":
+        raise ValueError(
+            f"an order is a permutation of the {n} row numbers; got {given.dtype} of shape {given.shape}"
+        )
+    seen = np.bincount(given[(given >= 0) & (given < n)].astype(np.int64), minlength=n)
+    if (seen != 1).any():
+        raise ValueError(
+            f"an order holds each row number from 0 to {n - 1} once: {int((seen == 0).sum())} are missing, first "
+            f"{np.flatnonzero(seen != 1)[0]}"
+        )
+    return given.astype(np.int64)
+
+
+def prepared_vectors(given: Any, metric: str, name: str, first: int = 0) -> Floats:
     """Vectors as an index takes them: float32, finite, contiguous; of length 1 under the cosine.
 
     Raises
@@ -171,7 +223,7 @@ def prepared_vectors(given: Any, metric: str, name: str) -> Floats:
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if wrong.size:
         raise VectorError(
-            f"{wrong.size} row(s) of {name} hold NaN, infinity or a number beyond float32, first row {wrong[0]}; "
+            f"{wrong.size} row(s) of {name} hold NaN, infinity or a number beyond float32, first row {first + wrong[0]}; "
             "drop or repair them"
         )
     return _PREPARATIONS.get(metric, _as_they_are)(rows, name)

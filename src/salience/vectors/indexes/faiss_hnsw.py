@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from salience.vectors.indexes.base import Floats, Ids
+from salience.vectors.indexes.base import Floats, Ids, Rows
 from salience.vectors.indexes.graph import GraphIndex
 from salience.vectors.indexes.threads import faiss_threads
 
@@ -47,14 +49,13 @@ class FaissHnswIndex(GraphIndex):
         super().__init__(M, ef_construction, ef_search, metric=metric, seed=seed, threads=threads)
         self.in_order = bool(in_order)
 
-    def _build(self, rows: Floats) -> None:
-        graph = faiss.IndexHNSWFlat(rows.shape[1], self.M, METRICS[self.metric])
+    def _build(self, rows: Rows) -> None:
+        graph: Any = faiss.IndexHNSWFlat(rows.shape[1], self.M, METRICS[self.metric])
         graph.hnsw.efConstruction = self.ef_construction
-        graph.hnsw.rng = faiss.RandomGenerator(self.seed)
-        step = 1 if self.in_order else len(rows)
+        graph.hnsw.rng = faiss.RandomGenerator(self.seed)  # type: ignore[attr-defined,unused-ignore]
         with faiss_threads(self.threads):
-            for start in range(0, len(rows), step):
-                graph.add(rows[start : start + step])
+            for block in rows.blocks(1 if self.in_order else len(rows)):
+                graph.add(block)
         self._graph = graph
 
     def _search(self, queries: Floats, k: int) -> Ids:

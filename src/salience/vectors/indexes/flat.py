@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from salience.measures.neighbors import nearest
-from salience.vectors.indexes.base import Floats, Ids, VectorIndex
+from salience.vectors.indexes.base import Floats, Ids, Rows, VectorIndex
 
 __all__ = ["FlatIndex"]
 
@@ -29,8 +29,8 @@ class FlatIndex(VectorIndex):
     def __init__(self, *, metric: str = "l2") -> None:
         super().__init__(metric)
 
-    def _build(self, rows: Floats) -> None:
-        self._rows = rows
+    def _build(self, rows: Rows) -> None:
+        self._rows = rows.whole()
 
     def _search(self, queries: Floats, k: int) -> Ids:
         # under the cosine the rows have length 1 already, so that all three metrics are nearest's own

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +16,7 @@ __all__ = ["GraphIndex"]
 class GraphIndex(VectorIndex):
     """An HNSW graph: `M`, `ef_construction`, and `ef_search`, which may be changed after `build`."""
 
-    settings = ("M", "ef_construction", "ef_search", "seed", "threads")
+    settings: ClassVar[Sequence[str]] = ("M", "ef_construction", "ef_search", "seed", "threads")
 
     def __init__(
         self, M: int = 16, ef_construction: int = 128, ef_search: int = 40, *, metric: str = "l2", seed: int = 0,
@@ -27,16 +30,26 @@ class GraphIndex(VectorIndex):
         self.seed, self.threads = int(seed), int(threads)
 
     def links(self) -> NDArray[np.int64] | None:
-        """Row numbers that each row links to on level 0, shape (n, 2M), -1 where it has fewer; None: not told."""
+        """What each row links to on level 0, shape (n, 2M), -1 where it has fewer; None: the library does not tell.
+
+        Rows are numbered in the order of insertion.
+        """
         return None
 
     def in_degree(self) -> NDArray[np.int64] | None:
-        """How many rows link to each row on level 0, shape (n,), in the order of insertion; None: not told.
+        """How many rows link to each row of `X` on level 0, shape (n,); None: the library does not tell.
 
         A row that no other links to can be found only through the upper levels.
         """
         links = self.links()
-        return None if links is None else np.bincount(links[links >= 0], minlength=len(self.ids))
+        if links is None:
+            return None
+        inserted = np.bincount(links[links >= 0], minlength=len(self.ids))
+        if self.order is None:
+            return inserted
+        degree = np.empty_like(inserted)
+        degree[self.order] = inserted
+        return degree
 
     def _check_breadth(self, k: int) -> None:
         if self.ef_search < k:

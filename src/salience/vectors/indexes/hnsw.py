@@ -8,7 +8,7 @@ import hnswlib
 import numpy as np
 from numpy.typing import NDArray
 
-from salience.vectors.indexes.base import Floats, Ids
+from salience.vectors.indexes.base import Floats, Ids, Rows
 from salience.vectors.indexes.graph import GraphIndex
 
 __all__ = ["HnswIndex", "HnswIpIndex"]
@@ -41,10 +41,11 @@ class HnswIndex(GraphIndex):
 
     name = "hnsw"
 
-    def _build(self, rows: Floats) -> None:
+    def _build(self, rows: Rows) -> None:
         graph = hnswlib.Index(SPACES[self.metric], rows.shape[1])
         graph.init_index(len(rows), M=self.M, ef_construction=self.ef_construction, random_seed=self.seed)
-        graph.add_items(rows, num_threads=self.threads)
+        for block in rows.blocks():
+            graph.add_items(block, num_threads=self.threads)
         self._graph = graph
 
     def _search(self, queries: Floats, k: int) -> Ids:

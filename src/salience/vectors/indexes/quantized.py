@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 
 from salience.measures.neighbors import VectorError
-from salience.vectors.indexes.base import Floats, Ids, VectorIndex
+from salience.vectors.indexes.base import Floats, Ids, Rows, VectorIndex
 from salience.vectors.indexes.faiss_hnsw import METRICS
 from salience.vectors.indexes.threads import faiss_threads
 
@@ -36,8 +36,8 @@ class _Lists(VectorIndex):
     def _new(self, quantizer: Any, width: int, nlist: int) -> Any:
         """The lists, not trained yet."""
 
-    def _build(self, rows: Floats) -> None:
-        padded = self._padded(rows)
+    def _build(self, rows: Rows) -> None:
+        padded = self._padded(rows.whole())
         n, width = padded.shape
         nlist = min(4 * round(n**0.5), max(1, n // PER_LIST)) if self.nlist is None else int(self.nlist)
         if nlist > n:
@@ -121,7 +121,7 @@ class IvfPqIndex(_Lists):
         lists.pq.cp.min_points_per_centroid = 1
         return lists
 
-    def _build(self, rows: Floats) -> None:
+    def _build(self, rows: Rows) -> None:
         if len(rows) < 2**self.nbits:
             raise VectorError(
                 f"codes of {self.nbits} bits need at least {2**self.nbits} rows to learn from, got {len(rows)}; give a "

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from usearch.index import Index
 
-from salience.vectors.indexes.base import Floats, Ids
+from salience.vectors.indexes.base import Floats, Ids, Rows
 from salience.vectors.indexes.graph import GraphIndex
 
 __all__ = ["UsearchIndex"]
@@ -43,12 +45,14 @@ class UsearchIndex(GraphIndex):
     ) -> None:
         super().__init__(M, ef_construction, ef_search, metric=metric, threads=threads)
 
-    def _build(self, rows: Floats) -> None:
-        self._graph = Index(
+    def _build(self, rows: Rows) -> None:
+        graph = Index(
             ndim=rows.shape[1], metric=METRICS[self.metric], dtype="f32", connectivity=self.M,
             expansion_add=self.ef_construction, expansion_search=self.ef_search,
         )  # fmt: skip
-        self._graph.add(np.arange(len(rows)), rows, threads=self.threads)
+        for block in rows.blocks():
+            graph.add(np.arange(len(graph), len(graph) + len(block)), block, threads=self.threads)
+        self._graph: Any = graph
 
     def _search(self, queries: Floats, k: int) -> Ids:
         self._check_breadth(k)
