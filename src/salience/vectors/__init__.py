@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from salience.lazy import lazy_namespace
 
 __all__ = [
+    "HNSW_PRESETS",  # parameters that stores take by default
     "FaissHnswIndex",  # HNSW of faiss
     "FlatIndex",  # exact search
     "HnswIndex",  # HNSW of hnswlib
@@ -14,11 +15,14 @@ __all__ = [
     "IvfPqIndex",  # lists of product-quantized rows, of faiss
     "RabitqIndex",  # lists of rows of one bit per dimension, of faiss
     "UsearchIndex",  # HNSW of usearch
+    "insertion_order",  # in which order to insert rows
+    "local_intrinsic_dimension",  # how many directions there are around each row
 ]
 
 __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
+        "HNSW_PRESETS": "salience.vectors.hnsw.presets:HNSW_PRESETS",
         "FaissHnswIndex": "salience.vectors.indexes.faiss_hnsw:FaissHnswIndex [vectors]",
         "FlatIndex": "salience.vectors.indexes.flat:FlatIndex",
         "HnswIndex": "salience.vectors.indexes.hnsw:HnswIndex [vectors]",
@@ -26,10 +30,15 @@ __getattr__, __dir__ = lazy_namespace(
         "IvfPqIndex": "salience.vectors.indexes.quantized:IvfPqIndex [vectors]",
         "RabitqIndex": "salience.vectors.indexes.quantized:RabitqIndex [vectors]",
         "UsearchIndex": "salience.vectors.indexes.usearch_hnsw:UsearchIndex [vectors]",
+        "insertion_order": "salience.vectors.hnsw.orders:insertion_order",
+        "local_intrinsic_dimension": "salience.vectors.hnsw.dimension:local_intrinsic_dimension",
     },
 )
 
 if TYPE_CHECKING:
+    from salience.vectors.hnsw.dimension import local_intrinsic_dimension as local_intrinsic_dimension
+    from salience.vectors.hnsw.orders import insertion_order as insertion_order
+    from salience.vectors.hnsw.presets import HNSW_PRESETS as HNSW_PRESETS
     from salience.vectors.indexes.faiss_hnsw import FaissHnswIndex as FaissHnswIndex
     from salience.vectors.indexes.flat import FlatIndex as FlatIndex
     from salience.vectors.indexes.hnsw import HnswIndex as HnswIndex
