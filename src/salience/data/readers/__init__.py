@@ -22,6 +22,7 @@ FORMATS: dict[str, tuple[str, str]] = {
     "ndjson": ("ndjson", "NdjsonMember"),
     "vw": ("vw", "VwMember"),
     "svmlight": ("svmlight", "SvmlightMember"),
+    "lines": ("lines", "LinesMember"),
 }
 _ALIASES = {
     "tsv": "csv",
@@ -29,6 +30,7 @@ _ALIASES = {
     "ipc": "arrow",
     "jsonl": "ndjson",
     "libsvm": "svmlight",
+    "txt": "lines",
     "csv-raw": "csv",
 }
 
@@ -50,7 +52,8 @@ def open_source(anything: Any, format: str | None = None, label: Any = None, **o
         such tables with the same columns, which is spooled to a temporary file. A source is returned as it is.
     format : str, optional
         "parquet", "arrow", "csv" (also TSV), "ndjson", "vw", "svmlight", "ob-vw", "ob-csv" or "ob-raw"; by
-        default by extension, or by the layout of a directory.
+        default by extension, or by the layout of a directory. "lines" is plain text, a document a line; it is
+        never guessed, since a text file may lie beside a table.
     label : str or array of length n, optional
         For formats whose target has no name (VW, svmlight): its name, "label" by default. For data in
         memory without the target: its values, read as the column "label".
