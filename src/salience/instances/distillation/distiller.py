@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from salience.instances.distillation.discovery import ORDERS, Discovery, Search, discover, true_confidence
-from salience.instances.distillation.pixels import checked_images, checked_labels, like, placed
+from salience.instances.distillation.pixels import check_outputs, checked_images, checked_labels, like
 from salience.instances.distillation.refinement import Refinement, normalisations, refine, refinement_mask
 from salience.instances.distillation.views import ImageViews
 from salience.networks.evaluating import evaluating
@@ -241,7 +242,7 @@ class NRRDistiller(BaseEstimator):
         seeds = check_random_state(self.random_state).randint(2**31, size=2)
         random = torch.Generator().manual_seed(int(seeds[0]))
         with evaluating(self.teacher):
-            classes = self._classes(pixels, labels)
+            classes = check_outputs(self.teacher, pixels, labels, "teacher")
             total = classes + int(self.steps)
             found = discover(
                 self.teacher, pixels, labels, classes, self._search(), random,
@@ -327,17 +328,6 @@ class NRRDistiller(BaseEstimator):
                 f"crop_scale must be two shares of the area, 0 < least <= largest <= 1, got {self.crop_scale}"
             )
 
-    def _classes(self, pixels: Tensor, labels: Tensor) -> int:
-        with torch.no_grad():
-            logits = self.teacher(placed(pixels[:1], self.teacher))
-        if not isinstance(logits, Tensor) or logits.ndim != 2:
-            raise ValueError("the teacher must give logits of shape (n, classes)")
-        if int(labels.max()) >= logits.shape[1]:
-            raise ValueError(
-                f"y has class {int(labels.max())}, the teacher has outputs 0 to {logits.shape[1] - 1}"
-            )
-        return int(logits.shape[1])
-
     def _search(self) -> Search:
         whole = self.crop_scale[0] == 1
         low, high = self.crop_scale
@@ -364,8 +354,8 @@ class NRRDistiller(BaseEstimator):
             keys="row",
             item="row",
             better=ORDERS[self.confidence][1],
-            confidence=found.confidence.double().numpy(),
-            cam_ratio=found.ratio.double().numpy(),
+            confidence=_known(found.confidence),
+            cam_ratio=_known(found.ratio),
             correct=found.correct.numpy(),
             kept=np.isin(np.arange(len(pixels)), self.source_index_),
             **others,
@@ -397,6 +387,11 @@ class CrossCheck(NamedTuple):
     before: float
     after: float
     drop: float
+
+
+def _known(values: Tensor) -> pl.Series:
+    """Null where a row was not looked at."""
+    return pl.Series(values.double().numpy()).fill_nan(None)
 
 
 def _notes(found: Discovery) -> list[str]:

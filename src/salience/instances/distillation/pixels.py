@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["checked_images", "checked_labels", "like", "placed"]
+from salience.networks.evaluating import evaluating
+
+__all__ = ["check_outputs", "checked_images", "checked_labels", "like", "placed"]
 
 
 def checked_images(images: Any, name: str = "images") -> Tensor:
@@ -63,6 +65,25 @@ def checked_labels(labels: Any, rows: int, name: str = "y") -> Tensor:
     if array.min() < 0:
         raise ValueError(f"{name} must be numbers of outputs from 0 up, got {int(array.min())}")
     return torch.from_numpy(array.astype(np.int64))
+
+
+def check_outputs(network: nn.Module, images: Tensor, labels: Tensor, name: str) -> int:
+    """How many classes a network has outputs for.
+
+    Raises
+    ------
+    ValueError
+        When it gives no logits of shape (n, classes), or has no output for a class.
+    """
+    with evaluating(network), torch.no_grad():
+        logits = network(placed(images[:1], network))
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        raise ValueError(f"the {name} must give logits of shape (n, classes)")
+    if int(labels.max()) >= logits.shape[1]:
+        raise ValueError(
+            f"there is a class {int(labels.max())}, and the {name} has outputs 0 to {logits.shape[1] - 1}"
+        )
+    return int(logits.shape[1])
 
 
 def like(given: Any, tensor: Tensor) -> Any:

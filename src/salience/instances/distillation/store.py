@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from salience.instances.distillation.losses import distances, transfer_loss
-from salience.instances.distillation.pixels import checked_images, checked_labels, placed
+from salience.instances.distillation.pixels import check_outputs, checked_images, checked_labels, placed
 from salience.instances.distillation.views import ImageViews, View
 from salience.networks.evaluating import evaluating
 
@@ -108,6 +108,7 @@ class DBRStore:
             raise ValueError(f"views must be a whole number from 1 up, got {views!r}")
         if dtype not in ("float16", "float32"):
             raise ValueError(f"dtype must be 'float16' or 'float32', got {dtype!r}")
+        check_outputs(teacher, pixels, own, "teacher")
         kept = np.empty((views, len(pixels), 2), dtype)
         with evaluating(teacher), torch.no_grad():
             for number in range(views):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from salience.instances.distillation.losses import label_loss, soft_loss, transfer_loss
-from salience.instances.distillation.pixels import checked_images, checked_labels, placed
+from salience.instances.distillation.pixels import check_outputs, checked_images, checked_labels, placed
 from salience.instances.distillation.store import DBRStore
 from salience.instances.distillation.views import ImageViews, View
 from salience.networks.evaluating import evaluating
@@ -117,6 +117,7 @@ def train_student(
     if tau is not None and not tau > 0:
         raise ValueError(f"tau must be above 0, got {tau}")
     temperature = TEMPERATURES[augment.mix] if tau is None else tau
+    check_outputs(net, pixels, own, "net")
     loss = MODES[mode](alpha_dbr, sce_weight, temperature)
     batches = _Views(pixels, own, augment, batch_size, random_state, net)
     batches.store = store if mode == "dbr" else None
