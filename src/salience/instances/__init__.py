@@ -11,6 +11,7 @@ __all__ = [
     "ImageViews",  # how a student's views of images are made, from a seed
     "ImportanceResampler",
     "NRRDistiller",  # a few images per class: keep what is critical, rewrite the rest
+    "NestedClassifier",  # learn from noisy labels; which labels look wrong, which neurons matter
     "importance_weights",
     "plot_weights",
     "train_student",  # train a network on distilled images
@@ -21,6 +22,7 @@ __getattr__, __dir__ = lazy_namespace(
     {
         "DBRStore": "salience.instances.distillation.store:DBRStore [torch]",
         "ImageViews": "salience.instances.distillation.views:ImageViews [torch]",
+        "NestedClassifier": "salience.instances.noisy_labels.classifier:NestedClassifier [torch]",
         "NRRDistiller": "salience.instances.distillation.distiller:NRRDistiller [torch]",
         "train_student": "salience.instances.distillation.student:train_student [torch]",
         "ImportanceResampler": "salience.instances.dsir.resampler:ImportanceResampler",
@@ -37,3 +39,4 @@ if TYPE_CHECKING:
     from salience.instances.dsir.picture import plot_weights
     from salience.instances.dsir.resampler import ImportanceResampler
     from salience.instances.dsir.weights import importance_weights
+    from salience.instances.noisy_labels.classifier import NestedClassifier as NestedClassifier
