@@ -114,6 +114,8 @@ def train_student(
     if store is not None and mode == "dbr" and store.labels.tolist() != own.tolist():
         raise ValueError("labels are not those the store was built for, in the same order: build it again")
     augment = augment or (store.augment if store is not None else ImageViews())
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(f"batch_size must be a whole number from 1 up, got {batch_size!r}")
     if tau is not None and not tau > 0:
         raise ValueError(f"tau must be above 0, got {tau}")
     temperature = TEMPERATURES[augment.mix] if tau is None else tau

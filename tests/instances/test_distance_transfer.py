@@ -1,0 +1,376 @@
+"""NRR-DD, stage 3: views from a seed, two distances in place of soft labels, and students taught by them."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+from salience.instances import DBRStore, ImageViews, train_student
+from salience.instances.distillation.losses import distances, label_loss, soft_loss, transfer_loss
+from salience.networks import small_convnet
+
+CLASSES = 4
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def images():
+    return torch.rand(12, 1, 8, 8, generator=seeded())
+
+
+@pytest.fixture
+def labels():
+    return torch.arange(12) % CLASSES
+
+
+def net(seed=0, widths=(6, 8)):
+    return small_convnet(CLASSES, widths=widths, generator=seeded(seed))
+
+
+# ---- views ----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 99), number=st.integers(0, 99), mix=st.sampled_from(["cutmix", "mixup", None]))
+def test_a_view_depends_on_its_seed_and_number_alone(seed, number, mix):
+    x, y = torch.rand(5, 1, 6, 6, generator=seeded(1)), torch.arange(5)
+    views = ImageViews(factor=2, shift=1, mix=mix)
+    one, two = (views.make(x, y, seed=seed, number=number) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    assert one.x.shape == x.shape
+    assert float(one.share.min()) >= 0
+    assert float(one.share.max()) <= 1
+    assert float(one.x.min()) >= 0
+    assert float(one.x.max()) <= 1 + 1e-6
+
+
+def test_two_views_differ(images, labels):
+    one, two = (ImageViews().make(images, labels, seed=0, number=n) for n in (0, 1))
+    assert not torch.equal(one.x, two.x)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 999), height=st.integers(2, 9), width=st.integers(2, 9))
+def test_the_share_is_the_area_that_is_the_images_own(seed, height, width):
+    own = torch.arange(6).float()
+    x = own[:, None, None, None].expand(6, 1, height, width)
+    view = ImageViews(flip=False).make(x, torch.arange(6), seed=seed, number=0)
+    apart = view.y_org != view.y_aug  # an image may be its own partner
+    found = (view.x == own[:, None, None, None]).float().mean((1, 2, 3))
+    assert torch.allclose(found[apart], view.share[apart], atol=1e-6)
+    partner = (view.x == view.y_aug[:, None, None, None]).float().mean((1, 2, 3))
+    assert torch.allclose((found + partner)[apart], torch.ones(int(apart.sum())))
+
+
+def test_mixing_up_is_a_weighted_mean(images, labels):
+    views = ImageViews(flip=False, mix="mixup")
+    view = views.make(images, labels, seed=0, number=0)
+    partner = views.draw(12, (8, 8), seed=0, number=0).partner
+    share = view.share[:, None, None, None]
+    assert torch.allclose(view.x, share * images + (1 - share) * images[partner], atol=1e-6)
+    assert torch.equal(view.y_aug, labels[partner])
+
+
+def test_without_anything_a_view_is_the_images(images, labels):
+    view = ImageViews(flip=False, mix=None).make(images, labels, seed=0, number=0)
+    assert torch.equal(view.x, images)
+    assert torch.equal(view.y_org, view.y_aug)
+    assert (view.share == 1).all()
+
+
+def test_patches_change_places_and_stay_whole():
+    x = torch.arange(4).float().repeat_interleave(9).view(4, 9)
+    image = torch.cat(
+        [torch.cat([x[0].view(3, 3), x[1].view(3, 3)], 1), torch.cat([x[2].view(3, 3), x[3].view(3, 3)], 1)]
+    )
+    many = image.expand(50, 1, 6, 6)
+    views = ImageViews(factor=2, crop=(1, 1), flip=False, mix=None)
+    found = views.make(many, torch.zeros(50, dtype=torch.long), seed=0, number=0).x
+    cells = found[:, 0, ::3, ::3].flatten(1)
+    assert torch.equal(cells.sort(1).values, torch.arange(4).float().expand(50, 4))
+    assert len({tuple(row) for row in cells.tolist()}) > 10
+    assert torch.equal(found, cells.view(50, 1, 2, 2).repeat_interleave(3, 2).repeat_interleave(3, 3))
+
+
+def test_a_crop_keeps_the_least_area_and_a_shift_moves():
+    assert ImageViews(factor=2).areas == (0.5, 1.0)
+    assert ImageViews().areas == (1.0, 1.0)
+    spot = torch.zeros(40, 1, 7, 7)
+    spot[:, 0, 3, 3] = 1
+    moved = ImageViews(flip=False, shift=2, mix=None).make(spot, torch.zeros(40).long(), seed=0, number=0).x
+    at = moved.flatten(1).argmax(1)
+    assert (moved.flatten(1).sum(1) == 1).all()
+    assert set((at // 7).tolist()) | set((at % 7).tolist()) == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"factor": 0}, {"shift": -1}, {"shift": 0.5}, {"crop": (0, 1)}, {"crop": (0.9, 0.5)}, {"mix": "cut"}],
+)
+def test_views_out_of_range_are_refused(how):
+    with pytest.raises(ValueError, match=next(iter(how))):
+        ImageViews(**how)
+
+
+def test_patches_that_do_not_fit_are_refused(images, labels):
+    with pytest.raises(ValueError, match="factor=3 does not divide"):
+        ImageViews(factor=3).make(images, labels, seed=0, number=0)
+
+
+# ---- distances and losses -------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 999), classes=st.integers(2, 9))
+def test_distances_are_entries_of_the_log_softmax(seed, classes):
+    logits = torch.randn(6, classes, generator=seeded(seed))
+    pairs = torch.randint(classes, (6, 2), generator=seeded(seed))
+    found = distances(logits, pairs)
+    for column in (0, 1):
+        assert torch.equal(found[:, column], -logits.log_softmax(1)[torch.arange(6), pairs[:, column]])
+        entropy = functional.cross_entropy(logits, pairs[:, column], reduction="none")
+        assert torch.allclose(found[:, column], entropy, atol=1e-6)
+
+
+def test_labels_alone_are_the_mixed_cross_entropy():
+    logits, pairs = torch.randn(5, 3, generator=seeded()), torch.tensor([[0, 1]] * 5)
+    share = torch.rand(5, generator=seeded(1))
+    by_hand = share * functional.cross_entropy(logits, pairs[:, 0], reduction="none")
+    by_hand = by_hand + (1 - share) * functional.cross_entropy(logits, pairs[:, 1], reduction="none")
+    assert label_loss(logits, pairs, share).item() == pytest.approx(by_hand.mean().item(), rel=1e-6)
+
+
+def test_a_student_that_is_the_teacher_is_asked_for_the_labels_only(images, labels):
+    teacher = net().eval()
+    store = DBRStore.build(teacher, images, labels, views=2, dtype="float32")
+    for number in (0, 1):
+        view = store.view(images, number)
+        logits = teacher(view.x).detach().requires_grad_()
+        assert store.loss(logits, number, sce_weight=0.0).item() == 0
+        (transfer,) = torch.autograd.grad(store.loss(logits, number, sce_weight=1.0), logits)
+        pairs = torch.stack([view.y_org, view.y_aug], 1)
+        (by_labels,) = torch.autograd.grad(label_loss(logits, pairs, view.share), logits)
+        assert torch.equal(transfer, by_labels)
+
+
+def test_the_loss_is_the_formula(images, labels):
+    store = DBRStore.build(net(), images, labels, views=1, dtype="float32")
+    view, logits = store.view(images, 0), torch.randn(12, CLASSES, generator=seeded(5))
+    org, aug = (functional.cross_entropy(logits, y, reduction="none") for y in (view.y_org, view.y_aug))
+    wanted = store.answers(0)
+    by_hand = 0.3 * (view.share * org + (1 - view.share) * aug)
+    by_hand = by_hand + 2.0 * ((org - wanted[:, 0]).abs() + (aug - wanted[:, 1]).abs())
+    assert store.loss(logits, 0, alpha=2.0, sce_weight=0.3).item() == pytest.approx(
+        by_hand.mean().item(), rel=1e-5
+    )
+    pairs = torch.stack([view.y_org, view.y_aug], 1)
+    assert transfer_loss(logits, pairs, view.share, wanted).item() == pytest.approx(
+        store.loss(logits, 0).item()
+    )
+
+
+def test_soft_labels_are_a_divergence_at_a_temperature():
+    one, two = (torch.randn(4, 3, generator=seeded(s)) for s in (0, 1))
+    p, q = (two / 3).softmax(1), (one / 3).softmax(1)
+    assert soft_loss(one, two, 3.0).item() == pytest.approx(
+        (p * (p / q).log()).sum(1).mean().item(), rel=1e-5
+    )
+    assert soft_loss(one, one, 20.0).item() == pytest.approx(0, abs=1e-7)
+
+
+# ---- the store ------------------------------------------------------------------------------------------
+
+
+def test_it_keeps_two_numbers_per_view_and_image(images, labels):
+    for dtype, size in (("float16", 2), ("float32", 4)):
+        store = DBRStore.build(net(), images, labels, views=5, dtype=dtype)
+        assert store.nbytes == 2 * size * 5 * 12
+        assert store.distances.shape == (5, 12, 2)
+        assert len(store) == 5
+
+
+def test_what_it_keeps_is_what_the_teacher_says_of_the_view(images, labels):
+    teacher = net().eval()
+    store = DBRStore.build(teacher, images.numpy(), labels.numpy(), views=3, seed=7)
+    view = store.view(images, 2)
+    logp = teacher(view.x).log_softmax(1).detach()
+    for column, y in enumerate((view.y_org, view.y_aug)):
+        assert np.allclose(store.distances[2, :, column], -logp[torch.arange(12), y], rtol=2e-3, atol=1e-3)
+    assert torch.equal(store.view(images, 5).x, view.x)  # numbers start again
+
+
+def test_half_floats_lose_a_two_thousandth(images, labels):
+    half, full = (
+        DBRStore.build(net(), images, labels, views=3, dtype=d).distances for d in ("float16", "float32")
+    )
+    assert np.abs(half - full).max() <= np.abs(full).max() / 2000
+
+
+def test_it_is_saved_and_loaded(images, labels, tmp_path):
+    views = ImageViews(factor=2, crop=(0.6, 1.0), shift=1)
+    store = DBRStore.build(net(), images, labels, views=2, seed=3, augment=views)
+    store.save(tmp_path / "teacher.dbr")
+    back = DBRStore.load(tmp_path / "teacher.dbr")
+    assert back.augment == views
+    assert torch.equal(back.view(images, 1).x, store.view(images, 1).x)
+    logits = torch.zeros(12, CLASSES)
+    assert back.loss(logits, 1).item() == store.loss(logits, 1).item()
+
+
+def test_the_teacher_is_left_as_it_was(images, labels):
+    teacher = net().train()
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    told = []
+    DBRStore.build(teacher, images, labels, views=2, progress=lambda *at: told.append(at))
+    assert teacher.training
+    assert told == [(1, 2), (2, 2)]
+    assert all(torch.equal(before[name], value) for name, value in teacher.state_dict().items())
+
+
+def test_other_images_are_refused(images, labels):
+    store = DBRStore.build(net(), images, labels, views=1)
+    with pytest.raises(ValueError, match="built for 12 images of 8 x 8"):
+        store.view(images[:5], 0)
+    with pytest.raises(ValueError, match=r"shape \(12, classes\)"):
+        store.loss(torch.zeros(5, CLASSES), 0)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [({"views": 0}, "views"), ({"views": 1.5}, "views"), ({"dtype": "int8"}, "dtype")]
+)
+def test_stores_out_of_range_are_refused(images, labels, how, said):
+    with pytest.raises(ValueError, match=said):
+        DBRStore.build(net(), images, labels, **how)
+
+
+# ---- students -------------------------------------------------------------------------------------------
+
+
+def corners(n=40, seed=0):
+    """The class is the quarter that is bright."""
+    y = torch.arange(n) % CLASSES
+    x = 0.4 * torch.rand(n, 1, 8, 8, generator=seeded(seed))
+    for image, label in zip(x, y.tolist(), strict=True):
+        top, left = 4 * (label // 2), 4 * (label % 2)
+        image[0, top : top + 4, left : left + 4] += 0.5
+    return x, y
+
+
+class Flat(nn.Sequential):
+    """A linear model: it sees where things are."""
+
+    def __init__(self, seed=0):
+        super().__init__(nn.Flatten(), nn.Linear(64, CLASSES))
+        nn.init.normal_(self[1].weight, std=0.01, generator=seeded(seed))
+
+
+@pytest.mark.parametrize("mode", ["onehot", "dbr", "soft"])
+def test_a_student_learns_in_every_mode(mode):
+    x, y = corners()
+    views = ImageViews(flip=False, shift=1)
+    teacher = train_student(Flat(), x, y, "onehot", augment=views, epochs=40, lr=0.02)
+    student = train_student(Flat(1), x, y, mode, teacher=teacher, augment=views, tau=1.0, epochs=40, lr=0.02)
+    test, truth = corners(seed=9)
+    assert not student.training
+    assert (student(test).argmax(1) == truth).float().mean() > 0.9
+
+
+def test_distances_of_wrong_answers_teach_wrong_answers():
+    x, y = corners()
+    views = ImageViews(flip=False, mix=None)
+    wrong = train_student(Flat(), x, (y + 1) % CLASSES, "onehot", augment=views, epochs=40, lr=0.02)
+    student = train_student(
+        Flat(1), x, y, "dbr", teacher=wrong, augment=views, sce_weight=0.0, epochs=40, lr=0.02
+    )
+    assert (student(x).argmax(1) == y).float().mean() < 0.2
+
+
+def test_the_teacher_is_not_asked_during_training_by_distances(images, labels):
+    teacher, calls = net(), []
+    teacher.register_forward_hook(lambda *_: calls.append(1))
+    store = DBRStore.build(teacher, images, labels, views=3)
+    before = len(calls)
+    train_student(net(1), images, labels, "dbr", teacher=teacher, store=store, epochs=4, batch_size=4)
+    assert len(calls) == before
+    train_student(net(1), images, labels, "soft", teacher=teacher, epochs=4, batch_size=4)
+    assert len(calls) == before + 4 * 3
+
+
+def test_all_modes_see_the_same_views_in_the_same_order(images, labels):
+    seen = []
+    for mode in ("onehot", "dbr", "soft"):
+        student, inputs = net(1), []
+        student.register_forward_hook(
+            lambda module, given, out, inputs=inputs: inputs.append(given[0]) if module.training else None
+        )
+        train_student(student, images, labels, mode, teacher=net(), epochs=3, batch_size=5, random_state=4)
+        seen.append(torch.cat(inputs))
+    assert torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[0], seen[2])
+
+
+def test_a_seed_repeats_to_the_bit(images, labels):
+    runs = [
+        train_student(net(1), images, labels, "onehot", epochs=3, random_state=seed)(images)
+        for seed in (0, 0, 1)
+    ]
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+def test_ctrl_c_goes_through(images, labels):
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_student(net(1), images, labels, "onehot", epochs=3, progress=stop)
+
+
+def test_progress_counts_epochs(images, labels):
+    told = []
+    train_student(net(1), images, labels, "onehot", epochs=2, progress=lambda *at: told.append(at))
+    assert told == [(1, 2), (2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"mode": "hard"}, "'dbr', 'soft', 'onehot'"),
+        ({"mode": "soft"}, "give teacher="),
+        ({"mode": "dbr"}, "needs a store="),
+        ({"mode": "onehot", "tau": 0.0}, "tau"),
+        ({"mode": "onehot", "epochs": 0}, "epochs"),
+        ({"mode": "onehot", "batch_size": 0}, "batch_size"),
+    ],
+)
+def test_a_mode_without_what_it_needs_is_refused(images, labels, how, said):
+    with pytest.raises(ValueError, match=said):
+        train_student(net(), images, labels, **how)
+
+
+def test_a_store_of_other_labels_or_views_is_refused(images, labels):
+    store = DBRStore.build(net(), images, labels, views=1)
+    with pytest.raises(ValueError, match="labels are not those"):
+        train_student(net(), images, labels.flip(0), "dbr", store=store)
+    with pytest.raises(ValueError, match="not that of the store"):
+        train_student(net(), images, labels, "dbr", store=store, augment=ImageViews(shift=1))
+
+
+def test_a_class_without_an_output_is_refused(images, labels):
+    with pytest.raises(ValueError, match="a class 4, and the net has outputs 0 to 3"):
+        train_student(net(), images, labels + 1, "onehot")
+    with pytest.raises(ValueError, match="a class 4, and the teacher"):
+        DBRStore.build(net(), images, labels + 1)
