@@ -12,11 +12,15 @@ __all__ = [
     "FlatIndex",  # exact search
     "HnswIndex",  # HNSW of hnswlib
     "HnswIpIndex",  # HNSW on inner products
+    "HnswRecallAudit",  # recall of an HNSW graph, by order of insertion
     "IvfPqIndex",  # lists of product-quantized rows, of faiss
     "RabitqIndex",  # lists of rows of one bit per dimension, of faiss
     "UsearchIndex",  # HNSW of usearch
     "insertion_order",  # in which order to insert rows
+    "label_qrels",  # relevance from labels
     "local_intrinsic_dimension",  # how many directions there are around each row
+    "ndcg",  # how good the answers to queries are
+    "rank_shift",  # do models stand in another order under approximate search
 ]
 
 __getattr__, __dir__ = lazy_namespace(
@@ -26,19 +30,27 @@ __getattr__, __dir__ = lazy_namespace(
         "FaissHnswIndex": "salience.vectors.indexes.faiss_hnsw:FaissHnswIndex [vectors]",
         "FlatIndex": "salience.vectors.indexes.flat:FlatIndex",
         "HnswIndex": "salience.vectors.indexes.hnsw:HnswIndex [vectors]",
+        "HnswRecallAudit": "salience.vectors.hnsw.audit:HnswRecallAudit",
         "HnswIpIndex": "salience.vectors.indexes.hnsw:HnswIpIndex [vectors]",
         "IvfPqIndex": "salience.vectors.indexes.quantized:IvfPqIndex [vectors]",
         "RabitqIndex": "salience.vectors.indexes.quantized:RabitqIndex [vectors]",
         "UsearchIndex": "salience.vectors.indexes.usearch_hnsw:UsearchIndex [vectors]",
         "insertion_order": "salience.vectors.hnsw.orders:insertion_order",
+        "label_qrels": "salience.vectors.hnsw.shift:label_qrels",
         "local_intrinsic_dimension": "salience.vectors.hnsw.dimension:local_intrinsic_dimension",
+        "ndcg": "salience.vectors.hnsw.shift:ndcg",
+        "rank_shift": "salience.vectors.hnsw.shift:rank_shift",
     },
 )
 
 if TYPE_CHECKING:
+    from salience.vectors.hnsw.audit import HnswRecallAudit as HnswRecallAudit
     from salience.vectors.hnsw.dimension import local_intrinsic_dimension as local_intrinsic_dimension
     from salience.vectors.hnsw.orders import insertion_order as insertion_order
     from salience.vectors.hnsw.presets import HNSW_PRESETS as HNSW_PRESETS
+    from salience.vectors.hnsw.shift import label_qrels as label_qrels
+    from salience.vectors.hnsw.shift import ndcg as ndcg
+    from salience.vectors.hnsw.shift import rank_shift as rank_shift
     from salience.vectors.indexes.faiss_hnsw import FaissHnswIndex as FaissHnswIndex
     from salience.vectors.indexes.flat import FlatIndex as FlatIndex
     from salience.vectors.indexes.hnsw import HnswIndex as HnswIndex

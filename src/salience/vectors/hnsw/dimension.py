@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from salience.measures.dimension import LEAST, global_dimension, local_dimension
 from salience.measures.neighbors import VectorError, as_vectors

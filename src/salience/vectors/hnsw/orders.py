@@ -164,9 +164,12 @@ def _by_category(material: Material, seed: int) -> Permutation:
 def _by_category_and_dimension(descending: bool) -> Callable[[Material, int], Permutation]:
     def order(material: Material, seed: int) -> Permutation:
         keys, groups = material.keys(descending), material.groups()
-        # np.median of numbers with infinity among them is still the middle one
-        medians = np.array([np.median(keys[groups == group]) for group in range(groups.max() + 1)])
-        return np.lexsort((keys, groups, medians[groups]))
+        known, codes = np.unique(groups, return_inverse=True)
+        # keys are infinite where there is no dimension, so the median of a group is always a number or infinite
+        medians = np.array(
+            [np.quantile(keys[codes == group], 0.5, method="lower") for group in range(len(known))]
+        )
+        return np.lexsort((keys, groups, medians[codes]))
 
     return order
 
