@@ -248,3 +248,34 @@ def test_unknown_kinds_are_refused_before_anything_is_fitted(table):
     for wrong in ({"planted": ["label cpoy"]}, {"under": ["row order"]}):
         with pytest.raises(ValueError, match="the kinds are"):
             verify(unwanted, table(n=60), **wrong)
+
+
+def test_scores_are_judged_beside_repeats_a_permuted_target_and_covariates():
+    from sklearn.datasets import make_classification
+
+    from salience.results import Scores
+    from salience.verify import rows, verify
+
+    X, y = make_classification(240, 4, n_informative=4, n_redundant=0, flip_y=0, class_sep=3, random_state=0)
+    wrong = np.arange(120) % 4 == 0
+    given = np.where(wrong, 1 - y[:120], y[:120])
+    bench = rows("logistic", (X[:120], given), (X[120:], y[120:]))
+    right, blind = (
+        Scores.from_values(worth * 1.0, keys=("row",), item="row") for worth in (~wrong, wrong)
+    )
+    verdict = verify(
+        right,
+        bench,
+        fractions=(0.5,),
+        again=[right, right],
+        null=blind,
+        covariates={"place": np.arange(120)},
+        leave_out=("deletion", "leak"),
+    )
+    assert verdict.named("retention").verdict == "holds"
+    assert verdict.named("retention", "permuted target").verdict == "fails"
+    assert verdict.named("stability").statistic == 1.0
+    assert verdict.named("nuisance").verdict == "holds"
+    assert not [check for check in verdict if check.name in ("deletion", "leak")]
+    with pytest.raises(ValueError, match="deletion, leak"):
+        verify(right, bench, leave_out=("retention",))

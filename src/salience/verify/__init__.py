@@ -25,6 +25,7 @@ __all__ = [
     "instances",  # bench: columns of single rows, one model held
     "invariance",  # does what should not matter not matter
     "leak",  # does one item know too much
+    "mislabelled",  # are labels found that were made wrong on purpose
     "named_estimator",  # logistic, forest, lightgbm, or the user's own
     "nuisance",  # is it cardinality or frequency in disguise
     "pairs",  # bench: products of two columns, refitted
@@ -58,6 +59,7 @@ __getattr__, __dir__ = lazy_namespace(
         "instances": "salience.verify.rowbench:instances",
         "invariance": "salience.verify.checks.invariance:invariance",
         "leak": "salience.verify.checks.leakage:leak",
+        "mislabelled": "salience.verify.checks.mislabelled:mislabelled",
         "named_estimator": "salience.verify.estimators:named_estimator",
         "nuisance": "salience.verify.checks.relations:nuisance",
         "pairs": "salience.verify.pairbench:pairs",
@@ -83,6 +85,7 @@ if TYPE_CHECKING:
     from salience.verify.checks.faithfulness import fidelity as fidelity
     from salience.verify.checks.invariance import invariance as invariance
     from salience.verify.checks.leakage import leak as leak
+    from salience.verify.checks.mislabelled import mislabelled as mislabelled
     from salience.verify.checks.performance import curve as curve
     from salience.verify.checks.performance import retention as retention
     from salience.verify.checks.planted import controls as controls

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,10 @@ def verify_scores(
     random: int = 20,
     thresholds: Mapping[str, float] | None = None,
     other: Scores | None = None,
+    again: Sequence[Scores] = (),
+    null: Scores | None = None,
+    covariates: Any = None,
+    leave_out: Collection[str] = (),
     level: float = 0.95,
     seed: int = 0,
 ) -> Verdict:
@@ -109,6 +113,14 @@ def verify_scores(
         "retention", "deletion", "stability", "agreement", "leak"; the defaults are in `THRESHOLDS`.
     other : Scores, optional
         Of another method, for the agreement.
+    again : sequence of Scores, optional
+        The same method once more, with other seeds or on other rows, for the stability.
+    null : Scores, optional
+        Of the same items by the same method from a permuted target: it must not do as well.
+    covariates : frame or mapping, optional
+        Of the items, for `nuisance`.
+    leave_out : collection of {"deletion", "leak"}
+        Checks that say nothing about these items. Deleting the best of many rows, for one, hurts no model.
     level : float
     seed : int
 
@@ -117,20 +129,28 @@ def verify_scores(
     ValueError
         If the bench evaluates on the data the scores were made from.
     """
+    refuse_unknown(leave_out, ("deletion", "leak"), "check that can be left out:")
     limits = _limits(thresholds)
     shared: dict[str, Any] = {"level": level, "seed": seed}
     chance: dict[str, Any] = {"random": random, **shared}
-    rows: list[Check] = [
-        retention(scores, bench, fractions, threshold=limits["retention"], **chance),
-        curve(scores, bench, "delete", threshold=limits["deletion"], **chance),
-        leak(scores, bench, threshold=limits["leak"], **shared),
-        stability(scores, threshold=limits["stability"], level=level),
+    rows: list[Check] = [retention(scores, bench, fractions, threshold=limits["retention"], **chance)]
+    if null is not None:
+        beside = retention(null, bench, fractions, threshold=limits["retention"], **chance)
+        rows.append(beside.about("permuted target"))
+    if "deletion" not in leave_out:
+        rows.append(curve(scores, bench, "delete", threshold=limits["deletion"], **chance))
+    if "leak" not in leave_out:
+        rows.append(leak(scores, bench, threshold=limits["leak"], **shared))
+    rows += [
+        stability([scores, *again] if again else scores, threshold=limits["stability"], level=level),
         _agreement(scores, other, limits["agreement"], level),
         *(
             Check.not_run(name, "needs the method and its data, not only its scores: verify(method, data)")
             for name in ("controls", "invariance")
         ),
-        Check.not_run("nuisance", "needs covariates of the items: nuisance(scores, covariates)"),
+        Check.not_run("nuisance", "needs covariates of the items: nuisance(scores, covariates)")
+        if covariates is None
+        else nuisance(scores, covariates, level=level, seed=seed),
         NO_FIDELITY,
     ]
     fixed = {"fractions": list(fractions), "random": random, "thresholds": dict(limits), **shared}

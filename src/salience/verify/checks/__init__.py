@@ -1,4 +1,4 @@
-"""The nine checks, one module per question.
+"""The checks, one module per question.
 
 ==================  ========================================================================================
 `performance`       `retention`, `curve`: does keeping the top keep the performance, does deleting it hurt
@@ -8,5 +8,6 @@
 `invariance`        `invariance`: does what should not matter not matter
 `relations`         `nuisance`, `agreement`: is it something else in disguise, does another method agree
 `leakage`           `leak`: does one item know too much
+`mislabelled`       `mislabelled`: are labels found that were made wrong on purpose
 ==================  ========================================================================================
 """
