@@ -52,6 +52,7 @@ def explain(
     import polars as pl
 
     from salience.cli import pictures, show
+    from salience.cli.ending import shown, told
     from salience.cli.rank import open_table
     from salience.runs.writer import RunWriter
     from salience.tabular.case import Case, suggested_actions
@@ -89,21 +90,9 @@ def explain(
             run.write_text("reasons.txt", f"{reasons}\n")
             pictures.keep(run, "responsiveness", "What single changes would do", lambda: reasons.plot())
         said = [case.sentence(found), *([] if reasons is None else [str(reasons).splitlines()[0]])]
-        run.info["title"], run.info["summary"] = f"Why this {label} for row {row}", said
-        if report:
-            from salience.report import render
-
-            run.write_text("report.html", render(run.view()))
-    show.notes(run.info["notes"])
-    shown = scores.frame[list(scores.order())]
-    if json:
-        show.as_json(show.records(shown))
-    else:
-        show.frame(shown.select("column", "here", "value", "seats"), top)
-    show.files(run.path)
-    show.conclude_unless(json, said[0])
-    if reasons is not None:
-        show.conclude_unless(json, str(reasons))
+        told(run, f"Why this {label} for row {row}", said, report)
+    said[1:] = [] if reasons is None else [str(reasons)]
+    shown(run, scores.frame[list(scores.order())], ("column", "here", "value", "seats"), top, said, json=json)
 
 
 def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: Any) -> Verdict:

@@ -53,6 +53,7 @@ def interactions(
 ) -> None:
     """Which pairs of columns interact, in this model and in any other that predicts as well?"""
     from salience.cli import pictures, show
+    from salience.cli.ending import shown, told
     from salience.cli.judging import read_planned
     from salience.cli.rank import open_table
     from salience.runs.writer import RunWriter
@@ -73,25 +74,11 @@ def interactions(
         best = found.scores_.top(1).items[0]
         pictures.keep(run, "swarm", "What equally good models make of each pair", lambda: found.swarm())
         pictures.keep(run, "halo", f"{best[0]} and {best[1]} masked together", lambda: found.halo(best))
-        shown = found.scores_.frame[list(found.scores_.order())]
-        said = _said(shown, found.reference_loss_, found.epsilon_)
-        run.info["title"], run.info["summary"] = f"Which columns interact for {label}", [said]
-        if report:
-            from salience.report import render
-
-            run.write_text("report.html", render(run.view()))
-    show.notes(run.info["notes"])
-    if json:
-        show.as_json(show.records(shown))
-    else:
-        names = [
-            n
-            for n in ("a", "b", "value", "se", "lo", "hi", "range", "in_set", "correlation")
-            if n in shown.columns
-        ]
-        show.frame(shown.select(names), top)
-    show.files(run.path)
-    show.conclude_unless(json, said)
+        frame = found.scores_.frame[list(found.scores_.order())]
+        said = _said(frame, found.reference_loss_, found.epsilon_)
+        told(run, f"Which columns interact for {label}", [said], report)
+    columns = ("a", "b", "value", "se", "lo", "hi", "range", "in_set", "correlation")
+    shown(run, frame, columns, top, [said], json=json)
 
 
 def judge_again(run: Run, source: str | None, *, rows: int, seed: int, progress: Any, **_: Any) -> Verdict:

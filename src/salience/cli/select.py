@@ -53,10 +53,10 @@ def select(
 ) -> None:
     """Which columns to keep? By information, a spline network, a sparse autoencoder or a sparse model."""
     from salience.cli import pictures, show
+    from salience.cli.ending import shown, told
     from salience.cli.errors import demand
     from salience.cli.judging import read_planned
     from salience.cli.rank import open_table
-    from salience.report import render
     from salience.report.words import name_list, plural
     from salience.runs.writer import RunWriter
     from salience.tabular.selection import UNLABELLED, ColumnMethod, keep_best
@@ -96,26 +96,12 @@ def select(
             run.write_text("verdict.json", verdict.to_json())
         named = f": {name_list(names, MENTIONED)}" if names else ""
         said = f"{len(names)} of {plural(len(scores), 'column')} kept{named}."
-        run.info["title"], run.info["summary"] = (
-            f"Which columns to keep{f' for {label}' if label else ''}",
-            [said],
-        )
-        if report:
-            run.write_text("report.html", render(run.view()))
+        told(run, f"Which columns to keep{f' for {label}' if label else ''}", [said], report)
         if kept is not None and names:
             written = [name for name in opened.columns if name in names or name == label]
             _write_kept(kept, opened, written, [name for name in written if frame.schema[name].is_numeric()])
-    show.notes(run.info["notes"])
-    if json:
-        show.as_json(show.records(scores.frame))
-    else:
-        first = scores.frame[list(scores.order())]
-        shown = [n for n in ("column", "value", "null", "q", "n", "flag", "kept") if n in first.columns]
-        show.frame(first.select(shown), top)
-        if verdict is not None:
-            show.verdict(verdict)
-    show.files(run.path)
-    show.conclude_unless(json, said)
+    columns = ("column", "value", "null", "q", "n", "flag", "kept")
+    shown(run, scores.frame[list(scores.order())], columns, top, [said], json=json, verdict=verdict)
     if strict:
         demand(verdict)
 
