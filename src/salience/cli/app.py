@@ -8,10 +8,12 @@ import typer
 
 from salience.cli import (
     automl,
+    choose,
     data,
     explain,
     explore,
     interactions,
+    labels,
     quality,
     rank,
     runs,
@@ -32,13 +34,15 @@ app = typer.Typer(
     "Any command takes --debug to show where an error came from.",
 )
 
-RANKING, RUNS, DATA = "Rank", "Look at runs", "Data"
+RANKING, ROWS, RUNS, DATA = "Rank", "Rows, texts, vectors", "Look at runs", "Data"
 
 app.command(rich_help_panel=RANKING)(rank.rank)
 app.command(rich_help_panel=RANKING)(rank.merge)
 app.command(rich_help_panel=RANKING)(select.select)
 app.command(rich_help_panel=RANKING)(interactions.interactions)
 app.command(rich_help_panel=RANKING)(explain.explain)
+app.command(rich_help_panel=ROWS)(choose.choose)
+app.command(rich_help_panel=ROWS)(labels.labels)
 app.command(rich_help_panel=RANKING)(explore.transforms)
 app.command(rich_help_panel=RANKING)(explore.evolve)
 app.command(rich_help_panel=RANKING)(rank.demo)

@@ -6,13 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
     from salience.runs.reader import Run
     from salience.tabular.streaming.passes import RankingPass
     from salience.verify.verdict import Verdict
 
-__all__ = ["VERIFY_ROWS", "read_planned", "read_row", "read_sample", "reopened", "verdict_on"]
+__all__ = [
+    "VERIFY_ROWS",
+    "read_numbered",
+    "read_planned",
+    "read_row",
+    "read_sample",
+    "reopened",
+    "verdict_on",
+]
 
 VERIFY_ROWS = 5000  # rows judged on by default: some 700 refits take a minute or two
 SPREAD = 20  # the sample is drawn from this many times as many rows, spread over the source
@@ -143,6 +153,30 @@ def read_row(source: Any, target: str, row: int, seed: int) -> pl.DataFrame:
                 return _as_frame([batch.slice(row - first, 1)], columns, kinds)
             first += batch.num_rows
     raise ValueError(f"row {row:,} could not be read: the source has changed")
+
+
+def read_numbered(source: Any, target: str, rows: int, seed: int) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """Rows of a source in their order and their numbers in it, from 0; of a larger one so many drawn evenly.
+
+    Rows without a label are left out; columns as in `read_sample`.
+    """
+    import numpy as np
+
+    from salience.data.pilot import PIECE_ROWS
+
+    kinds = _kinds(source, target, seed)
+    columns = _columns_read(source, target, kinds)
+    drawn = np.random.default_rng(seed).permutation(source.rows)[:rows]
+    drawn.sort()
+    parts, first = [], 0
+    for shard in source.shards():
+        for batch in source.batches(shard, columns, PIECE_ROWS):
+            here = drawn[slice(*np.searchsorted(drawn, [first, first + batch.num_rows]))] - first
+            parts.append(batch.take(here) if len(here) < batch.num_rows else batch)
+            first += batch.num_rows
+    frame = _as_frame(parts, columns, kinds)
+    there = frame[target].is_not_null().to_numpy()
+    return frame.filter(there), drawn[there]
 
 
 def read_planned(source: Any, target: str | None, rows: int, seed: int) -> pl.DataFrame:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,6 +55,7 @@ def select(
     from salience.cli.ending import shown, told
     from salience.cli.errors import demand
     from salience.cli.judging import read_planned
+    from salience.cli.kept import check_kept, write_kept
     from salience.cli.rank import open_table
     from salience.report.words import name_list, plural
     from salience.runs.writer import RunWriter
@@ -73,7 +73,7 @@ def select(
         raise ValueError("--strict judges the verdict: give --verify as well")
     share_of(keep, 1)  # a wrong one is said before the work, not after it
     if kept is not None:
-        _check_kept(kept, force)
+        check_kept("--kept", kept, force)
     opened = open_table(source, format=format, label=target)
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "select", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
@@ -99,7 +99,8 @@ def select(
         told(run, f"Which columns to keep{f' for {label}' if label else ''}", [said], report)
         if kept is not None and names:
             written = [name for name in opened.columns if name in names or name == label]
-            _write_kept(kept, opened, written, [name for name in written if frame.schema[name].is_numeric()])
+            numbers = [name for name in written if frame.schema[name].is_numeric()]
+            write_kept(kept, opened, written, numbers=numbers)
     columns = ("column", "value", "null", "q", "n", "flag", "kept")
     shown(run, scores.frame[list(scores.order())], columns, top, [said], json=json, verdict=verdict)
     if strict:
@@ -157,37 +158,6 @@ def share_of(keep: str, columns: int) -> float:
     if not 0 < share <= 1:
         raise ValueError(f"--keep {keep}: a share is above 0 and at most 100%")
     return share
-
-
-def _check_kept(path: Path, force: bool) -> None:
-    """What can be known about ``--kept`` before the work is done."""
-    if path.suffix not in (".parquet", ".csv"):
-        raise ValueError(f"--kept {path}: the name ends in .parquet or .csv")
-    o.check_new(path, force)
-
-
-def _write_kept(path: Path, source: Any, names: list[str], numbers: list[str]) -> None:
-    """All rows of these columns, as they stand in the source; of a source that knows only text, numbers as numbers."""
-    import polars as pl
-    from pyarrow.csv import CSVWriter
-    from pyarrow.parquet import ParquetWriter
-
-    from salience.data.pilot import PIECE_ROWS
-    from salience.results.storage import written_beside
-
-    def tables() -> Iterator[Any]:
-        for shard in source.shards():
-            for batch in source.batches(shard, names, PIECE_ROWS):
-                frame = pl.DataFrame(batch).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-                told = [name for name in numbers if frame.schema[name] == pl.String]
-                yield frame.with_columns(pl.col(told).cast(pl.Float64, strict=False)).to_arrow()
-
-    parts = tables()
-    first = next(parts)
-    writer = ParquetWriter if path.suffix == ".parquet" else CSVWriter
-    with written_beside(path) as beside, writer(beside, first.schema) as out:
-        for part in chain([first], parts):
-            out.write_table(part.cast(first.schema))
 
 
 def _against_chance(found: Selected, kept: list[str]) -> Any:

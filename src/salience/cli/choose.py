@@ -1,0 +1,189 @@
+"""``choose``: which documents of a large pool look like the texts one wants."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from salience.cli import options as o
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from salience.runs.reader import Run
+    from salience.verify.verdict import Verdict
+
+EXPLAINED = 5  # documents whose n-grams are kept
+JUDGED = 2_000  # documents of the pool that a verdict is on
+
+
+def choose(
+    ctx: typer.Context,
+    raw: Annotated[
+        str,
+        typer.Argument(help="Pool of texts: NDJSON, Parquet, Arrow, CSV, or .txt with a document a line."),
+    ],
+    options: o.OptionsFile = None,
+    like: Annotated[
+        list[str] | None, o.data("--like", "-l", help="Texts to look like, in any of these forms; repeat.")
+    ] = None,
+    n: Annotated[int, o.what("--n", "-n", min=1, help="How many to draw.")] = 1000,
+    column: Annotated[
+        str | None, o.data("--column", "-c", help="Column of the text. Default: text, or the only one.")
+    ] = None,
+    chunk_words: Annotated[
+        int, o.measure("--chunk-words", min=0, help="Cut documents after so many words; 0: never.")
+    ] = 128,
+    min_words: Annotated[int, o.measure("--min-words", min=0, help="Shorter pieces are not drawn.")] = 20,
+    temperature: Annotated[float, o.measure(help="Above 1, the draw is less of a top list.")] = 1.0,
+    separate: Annotated[
+        bool, o.measure("--separate", help="Draw for one --like after the other, each its share.")
+    ] = False,
+    quality: Annotated[bool, o.measure("--quality", help="Draw prose only.")] = False,
+    kept: Annotated[
+        Path | None, o.out("--kept", help="Write the texts drawn there: .parquet, .csv or .jsonl.")
+    ] = None,
+    verify: Annotated[
+        bool, o.measure("--verify/--no-verify", help="Do the drawn say more of held-out target texts?")
+    ] = True,
+    scheduler: Annotated[str | None, o.machine(help="Dask scheduler, tcp://...")] = None,
+    threads: o.Threads = 2,
+    seed: o.Seed = 0,
+    output: o.Output = Path("runs"),
+    name: o.Name = None,
+    force: o.Force = False,
+    top: o.Top = 15,
+    json: o.Json = False,
+    report: o.Report = True,
+    strict: o.Strict = False,
+) -> None:
+    """Which texts of a pool look like these? Draws in proportion to how much more likely they are there."""
+    import numpy as np
+    import polars as pl
+
+    from salience.cli import pictures, show
+    from salience.cli.ending import shown, told
+    from salience.cli.errors import demand
+    from salience.cli.texts import open_texts
+    from salience.instances import plot_weights
+    from salience.parallel import cluster
+    from salience.report.words import name_list, number, plural
+    from salience.runs.writer import RunWriter
+
+    if not like:
+        raise ValueError("choose draws texts that look like others; name those: --like FILE")
+    if strict and not verify:
+        raise ValueError("--strict judges the verdict: leave out --no-verify")
+    if kept is not None:
+        _check_kept(kept, force)
+    pool = open_texts(raw)
+    targets = {path: open_texts(path) for path in dict.fromkeys(like)}
+    folder = o.run_folder(output, name, raw)
+    with RunWriter(folder, "choose", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
+        with (
+            show.progress("weighing", "documents") as tell,
+            pictures.remarks(run.note),
+            cluster(scheduler) if scheduler else nullcontext() as client,
+        ):
+            found = _resampler(run.info["options"], tell).fit(pool, targets, client=client)
+        scores = found.scores_
+        run.write_scores("scores", scores)
+        pictures.keep(
+            run,
+            "weights",
+            "Log weights of the pool, the target, what is drawn, and chance",
+            lambda: plot_weights(found),
+        )
+        drawn = scores.frame.filter("kept").sort("value", descending=True)
+        first = found.selected_[
+            found.log_weights_.reshape(len(found.n_tokens_), -1)[found.selected_, 0].argsort()[::-1]
+        ]
+        reasons = pl.concat([
+            found.explain(int(i), 8).select(pl.lit(int(found.row_[i])).alias("row"), "ngram", "count", "contribution")
+            for i in first[:EXPLAINED]
+        ])  # fmt: skip
+        run.write_frame("reasons", reasons)
+        nearer, signal = found.kl_reduction(), float(np.min(found.signal_))
+        said = [
+            f"{plural(len(drawn), 'text')} of {plural(pool.rows, 'document')} are drawn; their n-grams are "
+            f"{number(nearer)} nats nearer to the target than those of the pool.",
+            f"Log weights vary {number(signal)} times as much as by chance, "
+            f"{name_list([repr(ngram) for ngram in _shared(reasons)], 8)}.",
+        ]
+        verdict = None
+        if verify:
+            with show.progress("judging", "checks") as tell, pictures.remarks(run.note):
+                verdict = judged(run.info["options"], pool, targets, seed, tell)
+            run.write_text("verdict.json", verdict.to_json())
+        told(run, "Which texts look like the target", said, report)
+        if kept is not None:
+            _write_kept(kept, found)
+    columns = ("row", "piece", "target", "value", "tokens")
+    shown(run, drawn, columns, top, said, json=json, verdict=verdict)
+    if strict:
+        demand(verdict)
+
+
+def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: Any) -> Verdict:
+    """Do the texts drawn say more of target texts that were held out than others of the pool?"""
+    from salience.cli.texts import open_texts
+
+    given = run.options
+    targets = {path: open_texts(path) for path in given["like"]}
+    return judged(given, open_texts(source or given["raw"]), targets, seed, progress)
+
+
+def judged(given: dict[str, Any], pool: Any, targets: dict[str, Any], seed: int, tell: Any) -> Verdict:
+    """The verdict on a draw: fitted again on half of the target and some of the pool, judged by the other half."""
+    raise NotImplementedError
+
+
+def _resampler(given: dict[str, Any], tell: Any, **other: Any) -> Any:
+    from salience.instances import ImportanceResampler
+
+    settings = {
+        "n_select": given["n"],
+        "chunk_words": given["chunk_words"] or None,
+        "min_words": given["min_words"],
+        "temperature": given["temperature"],
+        "separate_targets": given["separate"],
+        "quality_filter": given["quality"],
+        "column": given["column"],
+        "n_jobs": given["threads"],
+        "random_state": given["seed"],
+        "progress": tell,
+    }
+    return ImportanceResampler(**{**settings, **other})
+
+
+def _shared(reasons: pl.DataFrame) -> list[str]:
+    """N-grams that added most over all texts that are explained."""
+    summed = reasons.group_by("ngram", maintain_order=True).sum()
+    return summed.sort("contribution", descending=True, maintain_order=True)["ngram"].to_list()
+
+
+WRITERS = {
+    ".parquet": "write_parquet",
+    ".csv": "write_csv",
+    ".jsonl": "write_ndjson",
+    ".ndjson": "write_ndjson",
+}
+
+
+def _check_kept(path: Path, force: bool) -> None:
+    if path.suffix not in WRITERS:
+        raise ValueError(f"--kept {path}: the name ends in one of {', '.join(WRITERS)}")
+    o.check_new(path, force)
+
+
+def _write_kept(path: Path, found: Any) -> None:
+    import polars as pl
+
+    from salience.results.storage import written_beside
+
+    rows = {"row": found.row_[found.selected_], "text": list(found.selected_texts())}
+    with written_beside(path) as beside:
+        getattr(pl.DataFrame(rows), WRITERS[path.suffix])(beside)
