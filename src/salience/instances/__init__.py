@@ -10,9 +10,11 @@ __all__ = [
     "DBRStore",  # two numbers per view in place of soft labels
     "ImageViews",  # how a student's views of images are made, from a seed
     "ImportanceResampler",
+    "LexRank",  # rank sentences by how central they are, explain, summarize
     "NRRDistiller",  # a few images per class: keep what is critical, rewrite the rest
     "NestedClassifier",  # learn from noisy labels; which labels look wrong, which neurons matter
     "importance_weights",
+    "lexrank_scores",  # LexRank of any similarity matrix
     "plot_weights",
     "train_student",  # train a network on distilled images
 ]
@@ -26,6 +28,8 @@ __getattr__, __dir__ = lazy_namespace(
         "NRRDistiller": "salience.instances.distillation.distiller:NRRDistiller [torch]",
         "train_student": "salience.instances.distillation.student:train_student [torch]",
         "ImportanceResampler": "salience.instances.dsir.resampler:ImportanceResampler",
+        "LexRank": "salience.instances.lexrank.model:LexRank",
+        "lexrank_scores": "salience.instances.lexrank.centrality:lexrank_scores",
         "importance_weights": "salience.instances.dsir.weights:importance_weights",
         "plot_weights": "salience.instances.dsir.picture:plot_weights",
     },
@@ -39,4 +43,6 @@ if TYPE_CHECKING:
     from salience.instances.dsir.picture import plot_weights
     from salience.instances.dsir.resampler import ImportanceResampler
     from salience.instances.dsir.weights import importance_weights
+    from salience.instances.lexrank.centrality import lexrank_scores as lexrank_scores
+    from salience.instances.lexrank.model import LexRank as LexRank
     from salience.instances.noisy_labels.classifier import NestedClassifier as NestedClassifier
