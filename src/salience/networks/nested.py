@@ -193,8 +193,8 @@ def nested_accuracy(
         raise ValueError(
             f"classes are 0 to {classes - 1}, y has {targets.min()} to {targets.max()}: encode them"
         )
-    stacked = (np.stack([_plain(part).astype(np.float32) for part in parts]) for parts in (features, heads))
-    return right_by_length(*stacked, targets) / rows
+    both = [np.stack([_plain(part).astype(np.float32) for part in parts]) for parts in (features, heads)]
+    return right_by_length(both[0], both[1], targets) / rows
 
 
 def best_length(accuracy: ArrayLike, penalty: float = PENALTY) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -19,18 +20,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from salience.instances.noisy_labels import findings
 from salience.instances.noisy_labels.coteaching import PAIRINGS
-from salience.instances.noisy_labels.forgetting import ESTIMATES, folds_of
+from salience.instances.noisy_labels.design import Recipe, compression_of, recipes_of, trainings_of
+from salience.instances.noisy_labels.forgetting import ESTIMATES, out_of_fold
 from salience.instances.noisy_labels.learning import (
-    Recipe,
     Teaching,
     Validation,
     learn,
     mean_logits,
     teach_each_other,
 )
-from salience.instances.noisy_labels.network import COMPRESSORS, Compression, Network, build, features_of
+from salience.instances.noisy_labels.network import COMPRESSORS, Network, build, features_of
 from salience.instances.noisy_labels.plots import plot_accuracy
-from salience.instances.noisy_labels.reading import held_out_rows, learned_scale
+from salience.instances.noisy_labels.reading import SCALES, held_out_rows, learned_scale
+from salience.networks.nested import NestedDropout
 from salience.results.meta import Meta
 from salience.results.scores import Scores
 from salience.verify.fingerprints import fingerprint
@@ -106,8 +108,9 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         Of the rows, when no validation rows are given to `fit`. Their labels are as noisy as the others'.
     folds : int, default=3
         Of the predictions that estimate R: each trains a network.
-    scale : bool, default=True
-        Standardise columns of a table, channels of images (n, channels, height, width).
+    scale : {"standard", "minmax"} or None, default="standard"
+        Of each column of a table, each channel of images (n, channels, height, width). Pixels want "minmax" (0 to 1):
+        standardised, a pixel that is rarely lit is huge where it is, and wrong labels are learned by it.
     progress : callable, optional
         ``progress(epochs done, epochs in all)``.
     random_state : int, RandomState or None, default=None
@@ -198,7 +201,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         "keep": [StrOptions({"best", "last"})],
         "val_fraction": [Interval(Real, 0, 1, closed="neither")],
         "folds": [Interval(Integral, 2, None, closed="left")],
-        "scale": ["boolean"],
+        "scale": [StrOptions(set(SCALES)), None],
         "progress": [callable, None],
         "random_state": ["random_state"],
     }
@@ -230,7 +233,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         keep: str = "best",
         val_fraction: float = 0.2,
         folds: int = 3,
-        scale: bool = True,
+        scale: str | None = "standard",
         progress: Callable[[int, int], object] | None = None,
         random_state: Any = None,
     ) -> None:
@@ -281,7 +284,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         """
         started = time.perf_counter()
         self._validate_params()
-        recipes, compression = self._recipes(), self._compression()
+        recipes, compression = recipes_of(self), compression_of(self)
         shown = X
         X, y = validate_data(self, X, y, allow_nd=True, ensure_min_samples=2, dtype="numeric")
         check_classification_targets(y)
@@ -307,7 +310,13 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
                 network, x[rows], targets[rows], validation, recipes[0], int(next(seeds)), told
             )  # fmt: skip
 
-        self.forget_rate_ = self._forgetting(alone, x, codes[train], seeds)
+        forget_rate: Any = self.forget_rate
+        if isinstance(forget_rate, str):
+            predicted = (
+                out_of_fold(alone, x, codes[train], self.folds, int(next(seeds))) if self.coteach else None
+            )
+            forget_rate = 0.0 if predicted is None else ESTIMATES[forget_rate](predicted, codes[train])
+        self.forget_rate_ = float(forget_rate)
         first, validation, *histories = alone()
         networks, teaching = [first], None
         if self.coteach:
@@ -332,7 +341,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities, shape (n, C): the softmax of the mean logits."""
-        return _softmax(self._logits(self._rows(X)))
+        return softmax(self._logits(self._rows(X)), axis=1)
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Mean logits, shape (n, C); of two classes their difference, shape (n,)."""
@@ -349,6 +358,11 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         check_is_fitted(self)
         return plot_accuracy(self.scores_, ax)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # features are float32, as the networks are
+        return tags
+
     @property
     def _n_features_out(self) -> int:
         return self.k_star_
@@ -360,43 +374,6 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
     def _logits(self, rows: torch.Tensor) -> NDArray[np.float64]:
         length = self.k_star_ if self.compression == "nested" else None
         return mean_logits(self.networks_, rows, length).double().numpy()
-
-    def _recipes(self) -> tuple[Recipe, Recipe]:
-        """One for each stage."""
-        for name in ("epochs", "lr", "milestones"):
-            if len(getattr(self, name)) != 2:
-                raise ValueError(
-                    f"{name} has one entry for each of the two stages, got {getattr(self, name)!r}"
-                )
-        if not all(isinstance(n, Integral) and n >= 1 for n in self.epochs):
-            raise ValueError(f"epochs are whole numbers from 1 up, got {self.epochs!r}")
-        if not all(isinstance(rate, Real) and rate > 0 for rate in self.lr):
-            raise ValueError(f"lr has positive numbers, got {self.lr!r}")
-        if self.pairing == "halves" and self.batch_size < 4:
-            raise ValueError(
-                f"pairing='halves' needs batches of at least 4 rows, got batch_size={self.batch_size}"
-            )
-        one, two = (
-            Recipe(
-                int(self.epochs[i]), float(self.lr[i]), tuple(self.milestones[i]), self.gamma,
-                self.warmup if i == 0 else 0, self.momentum, self.weight_decay, self.batch_size, self.keep,
-            )
-            for i in (0, 1)
-        )  # fmt: skip
-        return one, two
-
-    def _compression(self) -> Compression:
-        given = self.sigma if isinstance(self.sigma, list | tuple) else (self.sigma,)
-        if self.compression != "nested" and self.sigma is not None:
-            raise ValueError(
-                f"sigma={self.sigma} is of nested dropout, but compression={self.compression!r}: choose one of them"
-            )
-        if not given or not all(s is None or (isinstance(s, Real) and s > 0) for s in given):
-            raise ValueError(
-                f"sigma must be positive, or one positive number for each stage, got {self.sigma!r}"
-            )
-        sigmas = tuple(None if s is None else float(s) for s in given)
-        return Compression(self.compression, sigmas, float(self.mu), self.k_per, self.rate, self.alternate)
 
     def _parts(
         self, X: NDArray[Any], codes: Ints, classes: NDArray[Any], X_val: Any, y_val: Any, seed: int
@@ -413,25 +390,9 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
             raise ValueError(f"y_val has the classes {unknown}, which y has not; it has {classes.tolist()}")
         return np.arange(len(X)), np.empty(0, np.int64), X_val, np.searchsorted(classes, y_val)
 
-    def _forgetting(self, alone: Any, x: torch.Tensor, codes: Ints, seeds: Any) -> float:
-        """R, as given or estimated."""
-        if not isinstance(self.forget_rate, str):
-            return float(self.forget_rate)
-        if not self.coteach:
-            return 0.0
-        found = np.empty((len(codes), 0))
-        for others, own in folds_of(codes, self.folds, int(next(seeds))):
-            network, validation, _ = alone(others)
-            logits = mean_logits([network], x[own], validation.length()).double().numpy()
-            found = np.empty((len(codes), logits.shape[1])) if not found.size else found
-            found[own] = _softmax(logits)
-        return ESTIMATES[self.forget_rate](found, codes)
-
     def _telling(self, recipes: tuple[Recipe, Recipe]) -> Callable[[], object]:
         """Called after each epoch of whatever training."""
-        estimates = self.folds if self.coteach and isinstance(self.forget_rate, str) else 0
-        trainings = estimates + (2 if self.coteach else 1)
-        total = trainings * recipes[0].epochs + (recipes[1].epochs if self.coteach else 0)
+        total = trainings_of(self) * recipes[0].epochs + (recipes[1].epochs if self.coteach else 0)
         done = iter(range(1, total + 1))
         return lambda: self.progress(next(done), total) if self.progress is not None else None
 
@@ -441,11 +402,11 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
     ) -> None:  # fmt: skip
         """Scores of neurons and labels, and what has to be said of them."""
         mask = self.networks_[0].compressors[-1]
-        nested = (mask.sigma, mask.mu) if self.compression == "nested" else None
+        nested = (mask.sigma, mask.mu) if isinstance(mask, NestedDropout) else None
         rates, not_picked = None, np.full(len(codes), np.nan)
         if teaching is not None:
             not_picked[train] = teaching.not_picked
-            not_picked[val] = teaching.held_not_picked
+            not_picked[val] = teaching.held_not_picked[: len(val)]  # none when validation rows were given
             rates = findings.class_rates(not_picked, codes, len(self.classes_))
         said = tuple(findings.notes(self.acc_curve_, self.k_star_, held_y, nested, rates, self.classes_))
         for note in said:
@@ -455,7 +416,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
             method="nested-dropout",
             params={**params, "forget_rate": self.forget_rate_},
             seed=int(self.random_state) if isinstance(self.random_state, Integral) else None,
-            data=(fingerprint(shown if hasattr(shown, "columns") else X),) if X.ndim == 2 else (),
+            data=(fingerprint(shown if hasattr(self, "feature_names_in_") else X),) if X.ndim == 2 else (),
             rows=len(X),
             unit="probability",
             warnings=said,
@@ -477,14 +438,9 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         self.label_error_score_, self.class_rates_ = not_picked, rates
         held = np.zeros(len(codes), dtype=bool)
         held[val] = True
-        probabilities = _softmax(self._logits(self.scale_(X)))
+        probabilities = softmax(self._logits(self.scale_(X)), axis=1)
         by_class = {str(name): rate for name, rate in zip(self.classes_, rates, strict=True)}
         self.label_errors_: Scores = findings.label_scores(
             not_picked, probabilities, codes, self.classes_, held,
             meta.replace(unit="share of epochs", extra={**meta.extra, "picked_by_class": by_class}),
         )  # fmt: skip
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    return shifted / shifted.sum(1, keepdims=True)

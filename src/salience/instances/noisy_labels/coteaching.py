@@ -51,7 +51,7 @@ class CoTeaching:
         self, networks: Sequence[Network], optimizers: Sequence[torch.optim.Optimizer], *, pairing: str,
         forget_rate: float, gradual: int, length: Callable[[], int | None], rows: int,
     ) -> None:  # fmt: skip
-        self.model = nn.ModuleList(networks)
+        self.networks, self.model = list(networks), nn.ModuleList(networks)
         self.optimizers, self.pairing, self.length = optimizers, pairing, length
         self.forget_rate, self.gradual, self.epoch = forget_rate, gradual, 0
         self.kept, self.seen = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
@@ -66,9 +66,9 @@ class CoTeaching:
             self.seen[rows[part].numpy()] += 1
             self.kept[rows[pick].numpy()] += 1
         self.model.train()
-        lengths = self.model[0].draw(len(y))
+        lengths = self.networks[0].draw(len(y))
         found = {}
-        for i, (network, optimizer) in enumerate(zip(self.model, self.optimizers, strict=True)):
+        for i, (network, optimizer) in enumerate(zip(self.networks, self.optimizers, strict=True)):
             theirs = picks[1 - i]
             value = cross_entropy(network(x[theirs], _of_rows(lengths, theirs)), y[theirs])
             optimizer.zero_grad(set_to_none=True)
@@ -86,7 +86,7 @@ class CoTeaching:
         self.model.eval()
         picks = []
         with torch.no_grad():
-            for network, part in zip(self.model, parts, strict=True):
+            for network, part in zip(self.networks, parts, strict=True):
                 value = losses(network, x[part], y[part], self.length())
                 picks.append(smallest(value, forget) + part.start)
         return picks

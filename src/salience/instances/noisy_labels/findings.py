@@ -38,13 +38,14 @@ def neuron_scores(
     """
     width = len(accuracy)
     place = np.arange(1, width + 1)
-    kept, flags = np.full(width, 1.0 - rate), [None] * width
+    kept = np.full(width, 1.0 - rate)
+    flags: list[str | None] = [None] * width
     if nested is not None:
         sigma, mu = nested
         kept = np.minimum(length_probabilities(width, sigma, mu)[::-1].cumsum()[::-1], 1.0)
         flags = ["untrained" if k > mu + LEARNED * sigma else None for k in place]
     return Scores.from_values(
-        kept, place, keys="neuron", item="neuron", meta=meta, accuracy=accuracy,
+        kept, place.tolist(), keys="neuron", item="neuron", meta=meta, accuracy=accuracy,
         gain=np.diff(accuracy, prepend=common), used=place <= k_star, flag=pl.Series(flags, dtype=pl.String),
     )  # fmt: skip
 
@@ -60,7 +61,7 @@ def label_scores(
     rank = np.empty(len(codes), dtype=np.uint32)
     rank[order] = np.arange(1, len(codes) + 1)
     return Scores.from_values(
-        not_picked, np.arange(len(codes)), keys="row", item="row", meta=meta,
+        not_picked, range(len(codes)), keys="row", item="row", meta=meta,
         rank=pl.Series(rank).to_frame("r").select(pl.when(pl.Series(known)).then(pl.col("r")))["r"],
         given=classes[codes], suggested=classes[probabilities.argmax(1)], p_given=own, held_out=held,
     )  # fmt: skip

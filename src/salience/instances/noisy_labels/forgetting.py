@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import KFold, StratifiedKFold
+from torch import Tensor
 
-__all__ = ["ESTIMATES", "folds_of"]
+from salience.instances.noisy_labels.learning import mean_logits
+
+__all__ = ["ESTIMATES", "out_of_fold"]
 
 MOST = 0.9  # a rate of 1 would leave nothing to learn from
 Probabilities = NDArray[np.float64]
@@ -41,12 +46,24 @@ def mixture(probabilities: Probabilities, codes: Ints) -> float:
     return min(MOST, float((found.predict(loss) == found.means_.argmax()).mean()))
 
 
-def folds_of(codes: Ints, folds: int, seed: int) -> list[tuple[Ints, Ints]]:
-    """Pairs of rows to learn from and rows to predict, classes in even shares where each has a row per fold."""
+def out_of_fold(alone: Callable[..., Any], x: Tensor, codes: Ints, folds: int, seed: int) -> Probabilities:
+    """Probabilities (n, C) of rows by networks that have not learned from them.
+
+    Parameters
+    ----------
+    alone : callable
+        ``alone(rows)`` gives a network that learned from these rows, and its validation.
+    """
     folds = min(folds, len(codes))
-    even = np.bincount(codes).min() >= folds
+    even = np.bincount(codes).min() >= folds  # each class has a row in every fold
     splitter = (StratifiedKFold if even else KFold)(folds, shuffle=True, random_state=seed)
-    return list(splitter.split(codes, codes))
+    parts = []
+    for others, own in splitter.split(codes, codes):
+        network, validation, _ = alone(others)
+        logits = mean_logits([network], x[own], validation.length()).double().numpy()
+        parts.append((own, softmax(logits, axis=1)))
+    order = np.argsort(np.concatenate([own for own, _ in parts]))
+    return np.concatenate([found for _, found in parts])[order]
 
 
 ESTIMATES: dict[str, Callable[[Probabilities, Ints], float]] = {"auto": disagreement, "mixture": mixture}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,30 +12,17 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from salience.instances.noisy_labels.coteaching import CoTeaching, forget_at, losses, picked_among
+from salience.instances.noisy_labels.design import Recipe
 from salience.instances.noisy_labels.network import Network, features_of, in_pieces
 from salience.networks.batches import TensorBatches
 from salience.networks.evaluating import evaluating
 from salience.networks.nested import PENALTY, best_length, nested_accuracy
 from salience.networks.training import History, fit, supervised_step
 
-__all__ = ["Recipe", "Teaching", "Validation", "learn", "mean_logits", "teach_each_other"]
+__all__ = ["Teaching", "Validation", "learn", "mean_logits", "teach_each_other"]
 
 Ints = NDArray[np.int64]
 Told = Callable[[], object]
-
-
-class Recipe(NamedTuple):
-    """How a stage is trained; names as in ``NestedClassifier``."""
-
-    epochs: int
-    lr: float
-    milestones: tuple[int, ...]
-    gamma: float
-    warmup: int
-    momentum: float
-    weight_decay: float
-    batch_size: int
-    keep: str
 
 
 class Validation:
@@ -138,7 +125,7 @@ def _fitted(
     """Through the one loop; the validation looks at each epoch, and says which was the best if that is kept."""
     best = recipe.keep == "best"
 
-    def look(epoch: int, record: dict[str, float]) -> None:
+    def look(epoch: int, record: Any) -> None:
         if not best:
             validation()
         record["accuracy"] = float(validation.accuracy[validation.k_star - 1])

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from salience.instances.noisy_labels.design import Compression
 from salience.networks.nested import NestedDropout, keep_first
 
-__all__ = ["COMPRESSORS", "Compression", "Network", "build", "features_of", "in_pieces"]
+__all__ = ["COMPRESSORS", "Network", "build", "features_of", "in_pieces"]
 
 ROWS = 1024  # that go through a network at once when nothing is learned
 Lengths = tuple[Any, ...]
-
-
-class Compression(NamedTuple):
-    """How features are compressed; names as in ``NestedClassifier``, a sigma (None: by the rule) for each masked stage."""
-
-    kind: str
-    sigmas: tuple[float | None, ...]
-    mu: float
-    k_per: str
-    rate: float
-    alternate: bool
 
 
 class Network(nn.Module):
@@ -55,13 +45,13 @@ class Network(nn.Module):
 
     def draw(self, rows: int) -> Lengths:
         """How many entries of each stage are kept in this step; None where no order is wanted."""
-        nested = [i for i, part in enumerate(self.compressors) if isinstance(part, NestedDropout)]
-        masked = nested
+        nested = {i: part for i, part in enumerate(self.compressors) if isinstance(part, NestedDropout)}
+        masked = list(nested)
         if self.alternate and len(nested) > 1:
-            masked = [nested[int(torch.randint(len(nested), (1,)))]]
+            masked = [masked[int(torch.randint(len(nested), (1,)))]]
         return tuple(
-            part.draw(rows) if i in masked else None if i not in nested else part.dim
-            for i, part in enumerate(self.compressors)
+            nested[i].draw(rows) if i in masked else nested[i].dim if i in nested else None
+            for i in range(len(self.compressors))
         )
 
     def forward(self, x: Tensor, lengths: Lengths | None = None) -> Tensor:

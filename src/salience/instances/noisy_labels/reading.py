@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 from torch import Tensor
 
-__all__ = ["Scale", "held_out_rows", "learned_scale"]
+__all__ = ["SCALES", "Scale", "held_out_rows", "learned_scale"]
 
 Floats = NDArray[np.float64]
 
@@ -26,16 +27,34 @@ class Scale(NamedTuple):
         return torch.from_numpy(((X - self.centre) * self.per_unit).astype(np.float32))
 
 
-def learned_scale(X: NDArray[np.number], scale: bool) -> Scale:
-    """Of the rows of X: per column of (n, d), per channel of (n, channels, ...), of all of (n, height, width)."""
-    if not scale:
+def learned_scale(X: NDArray[np.number], scale: str | None) -> Scale:
+    """Of the rows of X: per column of (n, d), per channel of (n, channels, ...), of all of (n, height, width).
+
+    Examples
+    --------
+    >>> learned_scale(np.array([[0.0, 7.0], [4.0, 7.0]]), "minmax")(np.array([[1.0, 9.0]]))
+    tensor([[0.2500, 0.0000]])
+    """
+    if scale is None:
         return Scale(np.zeros(()), np.ones(()))
     axes = tuple(i for i in range(X.ndim) if i != 1) if X.ndim != 3 else (0, 1, 2)
-    centre = X.mean(axis=axes, keepdims=True, dtype=np.float64)
-    spread = X.std(axis=axes, keepdims=True, dtype=np.float64)
+    centre, spread = SCALES[scale](X, axes)
     spread[spread <= len(X) * np.finfo(np.float64).eps * np.abs(centre)] = 0.0  # rounding is no spread
     per_unit = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
     return Scale(centre[0], per_unit[0])
+
+
+def _standard(X: NDArray[np.number], axes: tuple[int, ...]) -> tuple[Floats, Floats]:
+    mean = X.mean(axis=axes, keepdims=True, dtype=np.float64)
+    return mean, X.std(axis=axes, keepdims=True, dtype=np.float64)
+
+
+def _minmax(X: NDArray[np.number], axes: tuple[int, ...]) -> tuple[Floats, Floats]:
+    low = X.min(axis=axes, keepdims=True).astype(np.float64)
+    return low, X.max(axis=axes, keepdims=True) - low
+
+
+SCALES: dict[str, Callable[..., tuple[Floats, Floats]]] = {"standard": _standard, "minmax": _minmax}
 
 
 def held_out_rows(
