@@ -1,0 +1,227 @@
+"""Vectors from files: .npy (memory-mapped), .npz, Parquet or Arrow with a column of lists, folders of them; labels."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from salience.data.readers.source import SourceError, near
+
+__all__ = ["read_labels", "read_vectors"]
+
+IN_MEMORY = 256 << 20  # bytes of several files that are joined in memory, not on disk
+
+
+def read_vectors(path: str | os.PathLike[str], column: str | None = None) -> NDArray[Any]:
+    """Read vectors, one per row; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : path
+        ``.npy``, which is mapped and not read; ``.npz``; Parquet or Arrow; or a folder of these, joined in the order of
+        their names.
+    column : str, optional
+        Array of an ``.npz``, or column of lists of a table; by default the only one. Of a table without lists the
+        number columns are the dimensions.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+        In the type of the file; floats of 16, 32 or 64 bits, or integers. Read only where it is mapped.
+
+    Raises
+    ------
+    SourceError
+        No such file, no numbers of two dimensions, Python objects (a pickle), lists of unequal length, an empty file.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(f"{folder}/a.npy", np.eye(3, dtype=np.float32))
+    ...     read_vectors(f"{folder}/a.npy").shape
+    (3, 3)
+    """
+    given = Path(path)
+    if not given.is_dir():
+        return _checked(_reader(given)(given, column), given)
+    files = sorted(file for file in given.iterdir() if file.suffix.lower() in READERS)
+    if not files:
+        raise SourceError(f"{given} has no file of vectors; those end in {', '.join(READERS)}")
+    parts = [_checked(_reader(file)(file, column), file) for file in files]
+    for file, part in zip(files, parts, strict=True):
+        if part.shape[1] != parts[0].shape[1]:
+            raise SourceError(
+                f"{file.name} has vectors of {part.shape[1]} dimensions, {files[0].name} of {parts[0].shape[1]}"
+            )
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def read_labels(path: str | os.PathLike[str], column: str | None = None) -> NDArray[Any]:
+    """Read one label per vector: a one-dimensional ``.npy`` or ``.npz``, a column of a table, or text, one a line.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Integers, or text.
+
+    Raises
+    ------
+    SourceError
+        No such file, more than one column without `column`, a label that is missing, Python objects.
+    """
+    given = Path(path)
+    if given.suffix.lower() in READERS and given.suffix.lower() in (".npy", ".npz"):
+        values = _reader(given)(given, column)
+        values = values.ravel() if values.ndim == 2 and 1 in values.shape else values
+    else:
+        values = _column(given, column)
+    if values.ndim != 1 or not len(values):
+        raise SourceError(f"{given} has labels of the shape {values.shape}; there is one label per vector")
+    return values
+
+
+def _column(path: Path, column: str | None) -> NDArray[Any]:
+    from salience.data.readers import open_source
+
+    source = open_source(str(path), format="lines" if path.suffix.lower() == ".txt" else None)
+    names = list(source.columns)
+    if column is None and len(names) > 1:
+        raise SourceError(f"{path} has several columns; name that of the labels: one of {', '.join(names)}")
+    if column is not None and column not in names:
+        raise SourceError(f"{path} has no column {near(column, names)}")
+    batches = (
+        batch.column(0)
+        for shard in source.shards()
+        for batch in source.batches(shard, [column or names[0]], 1 << 16)
+    )
+    found = pa.chunked_array(
+        [b.dictionary_decode() if pa.types.is_dictionary(b.type) else b for b in batches]
+    )
+    if found.null_count:
+        row = int(np.flatnonzero(found.is_null().to_numpy())[0])
+        raise SourceError(f"{path} has no label at row {row}: every vector needs one")
+    values = found.to_numpy()
+    return values.astype(str) if values.dtype == object else values
+
+
+def _npy(path: Path, column: str | None) -> NDArray[Any]:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        raise _not_read(path, error) from None
+
+
+def _npz(path: Path, column: str | None) -> NDArray[Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = list(file.files)
+            if column is not None and column not in names:
+                raise SourceError(f"{path} has no array {near(column, names)}")
+            if column is None and len(names) != 1:
+                raise SourceError(f"{path} has several arrays; name one of {', '.join(names)}")
+            return np.asarray(file[column or names[0]])
+    except zipfile.BadZipFile:
+        raise SourceError(f"{path} is no .npz file (a zip of arrays), or it was cut off") from None
+    except SourceError:
+        raise
+    except ValueError as error:
+        raise _not_read(path, error) from None
+
+
+def _table(path: Path, column: str | None) -> NDArray[Any]:
+    import polars as pl
+
+    read = pl.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pl.read_ipc
+    try:
+        schema = pl.read_parquet_schema(path) if read is pl.read_parquet else pl.read_ipc_schema(path)
+    except Exception as error:
+        raise SourceError(f"{path} cannot be read as a table: {error}") from None
+    lists = [name for name, kind in schema.items() if isinstance(kind, pl.List | pl.Array)]
+    numbers = [name for name, kind in schema.items() if kind.is_numeric()]
+    if column is not None and column not in schema:
+        raise SourceError(f"{path} has no column {near(column, list(schema))}")
+    if column is None and len(lists) > 1:
+        raise SourceError(f"{path} has several columns of lists; name one of {', '.join(lists)}")
+    if column is None and not lists:
+        if not numbers:
+            raise SourceError(f"{path} has neither a column of lists nor columns of numbers")
+        return read(path, columns=numbers).to_numpy()
+    name = column or lists[0]
+    values = read(path, columns=[name])[name]
+    lengths = values.arr.len() if isinstance(values.dtype, pl.Array) else values.list.len()
+    odd = np.flatnonzero((lengths != lengths.max()).fill_null(True).to_numpy())
+    if len(odd):
+        said = lengths[int(odd[0])]
+        raise SourceError(
+            f"row {odd[0]} of {name!r} in {path} has {'no vector' if said is None else f'{said} numbers'}, others have "
+            f"{lengths.max()}"
+        )
+    flat = values.explode()
+    if flat.null_count():
+        row = int(np.flatnonzero(flat.is_null().to_numpy())[0]) // int(lengths[0])
+        raise SourceError(f"row {row} of {name!r} in {path} has a number that is missing")
+    return flat.to_numpy().reshape(len(values), -1)
+
+
+#: How files of each kind are read.
+READERS: dict[str, Callable[[Path, str | None], NDArray[Any]]] = {
+    ".npy": _npy, ".npz": _npz, ".parquet": _table, ".pq": _table, ".arrow": _table, ".feather": _table,
+    ".ipc": _table,
+}  # fmt: skip
+
+
+def _reader(path: Path) -> Callable[[Path, str | None], NDArray[Any]]:
+    if path.suffix.lower() not in READERS:
+        raise SourceError(f"{path}: vectors are read from {', '.join(READERS)} and from folders of these")
+    if not path.is_file():
+        names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise SourceError(f"there is no file {near(path.name, names)} in {path.parent}")
+    if not path.stat().st_size:
+        raise SourceError(f"{path} is empty")
+    return READERS[path.suffix.lower()]
+
+
+def _not_read(path: Path, error: Exception) -> SourceError:
+    if "allow_pickle" in str(error) or "pickle" in str(error).lower():
+        return SourceError(
+            f"{path} holds Python objects (a pickle), which could run code when they are read; save plain numbers: "
+            "np.save(path, np.asarray(vectors, dtype=np.float32))"
+        )
+    return SourceError(f"{path} cannot be read as an array: {error}")
+
+
+def _checked(values: NDArray[Any], path: Path) -> NDArray[Any]:
+    if values.dtype.kind not in "fiu" or values.ndim != 2 or not values.size:
+        raise SourceError(
+            f"{path} holds {values.dtype} of the shape {values.shape}; vectors are numbers of the shape (n, d)"
+        )
+    return values
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """One below the other; of much data in a temporary file that goes with the array."""
+    kind = np.result_type(*parts)
+    shape = (sum(map(len, parts)), parts[0].shape[1])
+    if int(np.prod(shape)) * kind.itemsize <= IN_MEMORY:
+        return np.concatenate(parts).astype(kind, copy=False)
+    with tempfile.TemporaryFile() as file:
+        joined: NDArray[Any] = np.memmap(file, kind, "w+", shape=shape)
+    first = 0
+    for piece in _pieces(parts):
+        joined[first : first + len(piece)] = piece
+        first += len(piece)
+    return joined
+
+
+def _pieces(parts: Sequence[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    for part in parts:
+        for at in range(0, len(part), 1 << 16):
+            yield part[at : at + (1 << 16)]
