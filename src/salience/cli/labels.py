@@ -71,7 +71,7 @@ def labels(
     opened = open_table(source, format=format, label=target)
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "labels", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
-        frame, numbers = read_numbered(opened, label, rows, seed)
+        frame, place = read_numbered(opened, label, rows, seed)
         if len(frame) < opened.rows:
             run.note(
                 f"{len(frame):,} of {opened.rows:,} rows are looked at; others have no label or are beyond --rows"
@@ -79,7 +79,7 @@ def labels(
         with show.progress("learning", "epochs") as tell, pictures.remarks(run.note):
             found = _fitted(frame, label, noise, epochs, seed, tell)
         scores = found.label_errors_
-        scores = replace(scores, frame=scores.frame.with_columns(row=pl.Series(numbers)))
+        scores = replace(scores, frame=scores.frame.with_columns(row=pl.Series(place)))
         suspects = round(found.forget_rate_ * len(frame))
         ranked = scores.frame[list(scores.order())]
         ranked = ranked.with_columns(suspect=pl.int_range(pl.len()) < suspects)

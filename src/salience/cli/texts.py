@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import sys
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +37,69 @@ def open_texts(path: str) -> Any:
     if plain or is_plain(path):
         return open_source([str(name) for name in plain] or path, format="lines")
     return open_source(path)
+
+
+def read_documents(paths: list[str], column: str | None = None, encoding: str | None = None) -> list[str]:
+    """Documents, all in memory: a file of plain text is one, a row of a table is one.
+
+    Parameters
+    ----------
+    paths : list of str
+        Files, folders and globs; ``-`` is standard input, one document.
+    column : str, optional
+        Of the tables; by default ``text``, or the only one.
+    encoding : str, optional
+        Of plain text; UTF-8 by default.
+
+    Raises
+    ------
+    ValueError
+        Nothing there, no text in it, or a table without that column.
+    """
+    documents: list[str] = []
+    for path in paths:
+        if path == "-":
+            documents.append(sys.stdin.read())
+            continue
+        folder = Path(path)
+        given = sorted(folder.rglob("*")) if folder.is_dir() else sorted(map(Path, glob(path))) or [folder]
+        plain = [name for name in given if is_plain(name)]
+        for name in plain:
+            documents.append(_text_of(name, encoding))
+        if len(plain) < len(given) and not (folder.is_dir() and plain):
+            documents += _column_of(path, column)
+    if not any(document.strip() for document in documents):
+        raise ValueError(f"there is no text in {', '.join(paths)}")
+    return documents
+
+
+def _text_of(path: Path, encoding: str | None) -> str:
+    opener = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opener(path, "rt", encoding=encoding or "utf-8") as file:
+            return str(file.read())
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is not {encoding or 'UTF-8'} (byte {error.start:,}); name the encoding it is written in: "
+            "--encoding latin-1"
+        ) from None
+
+
+def _column_of(path: str, column: str | None) -> list[str]:
+    from salience.data.readers import open_source
+    from salience.data.readers.source import near
+
+    source = open_source(path)
+    texts = [name for name, kind in source.types.items() if kind == "text"]
+    name = column or ("text" if "text" in texts else texts[0] if len(texts) == 1 else None)
+    if name is None:
+        raise ValueError(
+            f"{path} has several columns of text; name one: --column {'|'.join(texts) or 'NAME'}"
+        )
+    if name not in source.columns:
+        raise ValueError(f"{path} has no column {near(name, source.columns)}")
+    found: list[str] = []
+    for shard in source.shards():
+        for batch in source.batches(shard, [name], 1 << 16):
+            found += [value or "" for value in batch.column(0).to_pylist()]
+    return found
