@@ -20,16 +20,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from salience.instances.noisy_labels import findings
 from salience.instances.noisy_labels.coteaching import PAIRINGS
-from salience.instances.noisy_labels.design import Recipe, compression_of, recipes_of, trainings_of
-from salience.instances.noisy_labels.forgetting import ESTIMATES, out_of_fold
-from salience.instances.noisy_labels.learning import (
-    Teaching,
-    Validation,
-    learn,
-    mean_logits,
-    teach_each_other,
-)
-from salience.instances.noisy_labels.network import COMPRESSORS, Network, build, features_of
+from salience.instances.noisy_labels.curriculum import run_curriculum
+from salience.instances.noisy_labels.design import compression_of, recipes_of
+from salience.instances.noisy_labels.forgetting import ESTIMATES
+from salience.instances.noisy_labels.learning import Teaching, mean_logits
+from salience.instances.noisy_labels.network import COMPRESSORS, features_of
 from salience.instances.noisy_labels.plots import plot_accuracy
 from salience.instances.noisy_labels.reading import SCALES, held_out_rows, learned_scale
 from salience.networks.nested import NestedDropout
@@ -291,45 +286,16 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         classes, codes = np.unique(y, return_inverse=True)
         if len(classes) < 2:
             raise ValueError(f"there is one class only, {classes[0]!r}: nothing can be told apart")
-        seeds = iter(check_random_state(self.random_state).randint(2**31 - 1, size=16 + 2 * self.folds))
-        train, val, held_X, held_y = self._parts(X, codes, classes, X_val, y_val, int(next(seeds)))
+        random = check_random_state(self.random_state)
+        train, val, held_X, held_y = self._parts(X, codes, classes, X_val, y_val, random.randint(2**31 - 1))
         scale = learned_scale(X[train], self.scale)
-        x, targets = scale(X[train]), torch.from_numpy(codes[train])
-        held = scale(held_X)
-        told = self._telling(recipes)
-
-        def make() -> Network:
-            return build(
-                self.backbone, x, self.hidden, self.n_features, len(classes), compression, int(next(seeds))
-            )
-
-        def alone(rows: Any = slice(None)) -> tuple[Network, Validation, Any]:
-            network = make()
-            validation = Validation([network], held, held_y)
-            return network, validation, learn(
-                network, x[rows], targets[rows], validation, recipes[0], int(next(seeds)), told
-            )  # fmt: skip
-
-        forget_rate: Any = self.forget_rate
-        if isinstance(forget_rate, str):
-            predicted = (
-                out_of_fold(alone, x, codes[train], self.folds, int(next(seeds))) if self.coteach else None
-            )
-            forget_rate = 0.0 if predicted is None else ESTIMATES[forget_rate](predicted, codes[train])
-        self.forget_rate_ = float(forget_rate)
-        first, validation, *histories = alone()
-        networks, teaching = [first], None
-        if self.coteach:
-            second, _, history = alone()
-            networks.append(second)
-            validation = Validation(networks, held, held_y)
-            teaching = teach_each_other(
-                networks, x, targets, validation, recipes[1], int(next(seeds)), told, pairing=self.pairing,
-                forget_rate=self.forget_rate_, gradual=self.gradual,
-            )  # fmt: skip
-            histories += [history, teaching.history]
-        self.classes_, self.scale_, self.networks_, self.history_ = classes, scale, networks, histories
-        self.acc_curve_, self.k_star_ = validation.accuracy, validation.k_star
+        learned = run_curriculum(
+            self, compression, recipes, len(classes), (scale(X[train]), codes[train]), (scale(held_X), held_y), random
+        )  # fmt: skip
+        self.classes_, self.scale_, self.forget_rate_ = classes, scale, learned.forget_rate
+        self.networks_, self.history_ = learned.networks, learned.histories
+        self.acc_curve_, self.k_star_ = learned.validation.accuracy, learned.validation.k_star
+        teaching = learned.teaching
         self._conclude(shown, X, codes, train, val, held_y, teaching, started)
         return self
 
@@ -389,12 +355,6 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         if unknown:
             raise ValueError(f"y_val has the classes {unknown}, which y has not; it has {classes.tolist()}")
         return np.arange(len(X)), np.empty(0, np.int64), X_val, np.searchsorted(classes, y_val)
-
-    def _telling(self, recipes: tuple[Recipe, Recipe]) -> Callable[[], object]:
-        """Called after each epoch of whatever training."""
-        total = trainings_of(self) * recipes[0].epochs + (recipes[1].epochs if self.coteach else 0)
-        done = iter(range(1, total + 1))
-        return lambda: self.progress(next(done), total) if self.progress is not None else None
 
     def _conclude(
         self, shown: Any, X: NDArray[Any], codes: Ints, train: Ints, val: Ints, held_y: Ints,
