@@ -17,9 +17,9 @@ TABLE = methods.table()
 
 
 def benches():
-    """Names of the builders in salience.verify.bench, without importing it."""
-    path = ROOT / "src/salience/verify/bench.py"
-    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+    """Names of the builders in the modules of benches of salience.verify, without importing them."""
+    modules = [ast.parse(path.read_text()) for path in (ROOT / "src/salience/verify").glob("*bench.py")]
+    return {node.name for module in modules for node in module.body if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("method", TABLE, ids=lambda method: method.name)

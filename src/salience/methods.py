@@ -34,7 +34,7 @@ class Method:
     docs : str
         Its page, below ``docs/``.
     bench : str
-        The builder in :mod:`salience.verify.bench` on which its scores are judged.
+        The builder of :mod:`salience.verify` on which its scores are judged.
     extra : str
         The extra to install for it; empty when none.
     paper, arxiv, command : str

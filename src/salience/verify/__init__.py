@@ -35,6 +35,7 @@ __all__ = [
     "retention",  # does keeping the top keep the performance
     "rows",  # bench: rows of a training set
     "stability",  # does the same come out again
+    "texts",  # bench: sentences or documents, compared with target texts
     "verify",  # judge scores on a bench, or a method inside splits of the data
 ]
 
@@ -69,6 +70,7 @@ __getattr__, __dir__ = lazy_namespace(
         "retention": "salience.verify.checks.performance:retention",
         "rows": "salience.verify.bench:rows",
         "stability": "salience.verify.checks.stability:stability",
+        "texts": "salience.verify.textbench:texts",
         "verify": "salience.verify.nested:verify",
     },
 )
@@ -101,5 +103,6 @@ if TYPE_CHECKING:
     from salience.verify.rowbench import instances as instances
     from salience.verify.sample import Sample as Sample
     from salience.verify.selectors import evaluate_selectors as evaluate_selectors
+    from salience.verify.textbench import texts as texts
     from salience.verify.verdict import Verdict as Verdict
     from salience.verify.verdict import report as report
