@@ -266,7 +266,7 @@ class LexRank(BaseEstimator):
         meta = Meta(
             method="lexrank",
             params=self._said(),
-            data=() if bare else (fingerprint(pl.DataFrame({"text": found.texts})),),
+            data=() if bare else tuple(fingerprint(pl.DataFrame({"text": texts})) for texts in found.given),
             rows=len(ranked),
             unit=measured.unit,
             additive=True,

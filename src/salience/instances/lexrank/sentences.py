@@ -28,17 +28,18 @@ class Sentences:
         Number of the document, and place in it from 0.
     empty : tuple of int
         Documents without a sentence.
+    documents : int
+        How many there are, empty ones included.
+    given : tuple of list of str
+        The texts by which one can tell what was read: the sentences, and the documents, if they were not split.
     """
 
     texts: list[str]
     doc: NDArray[np.int64]
     position: NDArray[np.int64]
     empty: tuple[int, ...] = ()
-
-    @property
-    def documents(self) -> int:
-        """How many documents there are, empty ones included."""
-        return len(set(self.doc.tolist()) | set(self.empty))
+    documents: int = 1
+    given: tuple[list[str], ...] = ()
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -87,7 +88,11 @@ def flattened(documents: Any, split: Split) -> Sentences:
         raise ValueError(
             f"there is no sentence in the {len(given)} documents given; give texts, or lists of sentences"
         )
-    return Sentences(texts, np.array(doc, np.int64), np.array(position, np.int64), tuple(empty))
+    whole = [document for document in given if isinstance(document, str)]
+    read = (texts, whole) if whole and whole != texts else (texts,)
+    return Sentences(
+        texts, np.array(doc, np.int64), np.array(position, np.int64), tuple(empty), len(given), read
+    )
 
 
 def splitter(split: Split | None, language: str) -> Split:
