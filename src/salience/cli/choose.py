@@ -82,7 +82,9 @@ def choose(
     pool = open_texts(raw)
     targets = {path: open_texts(path) for path in dict.fromkeys(like)}
     folder = o.run_folder(output, name, raw)
-    with RunWriter(folder, "choose", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
+    with RunWriter(
+        folder, "choose", {"source": raw, **ctx.params}, force=force, argv=ctx.meta.get("argv")
+    ) as run:
         with (
             show.progress("weighing", "documents") as tell,
             pictures.remarks(run.note),
@@ -115,7 +117,7 @@ def choose(
         ]
         verdict = None
         if verify:
-            with show.progress("judging", "checks") as tell, pictures.remarks(run.note):
+            with show.progress("judging", "fits") as tell, pictures.remarks(_unsaid):
                 verdict = judged(run.info["options"], pool, targets, seed, tell)
             run.write_text("verdict.json", verdict.to_json())
         told(run, "Which texts look like the target", said, report)
@@ -138,7 +140,51 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
 
 def judged(given: dict[str, Any], pool: Any, targets: dict[str, Any], seed: int, tell: Any) -> Verdict:
     """The verdict on a draw: fitted again on half of the target and some of the pool, judged by the other half."""
-    raise NotImplementedError
+    import numpy as np
+
+    from salience.verify import texts, verify
+
+    rng = np.random.default_rng(seed)
+    words = given["chunk_words"]
+    some = _sampled(pool, given["column"], JUDGED, words, rng)
+    wanted = [
+        text for target in targets.values() for text in _sampled(target, given["column"], JUDGED, words, rng)
+    ]
+    if len(wanted) < 2 or len(some) < 10:
+        raise ValueError(
+            f"{len(wanted)} texts to look like and {len(some)} in the pool are too few for a verdict; use --no-verify"
+        )
+    half = len(wanted) // 2
+    share = min(max(given["n"] / pool.rows, 5 / len(some)), 0.5)
+    fits = iter(range(1, 4))
+
+    def weighed(target: list[str]) -> Any:
+        how = {"n_select": 1, "chunk_words": None, "min_words": 0, "separate_targets": False, "column": None}
+        found = _resampler(given, None, **how, quality_filter=False, top_k=True).fit(some, target).scores_
+        if tell is not None:
+            tell(next(fits), 3)
+        return found
+
+    scores = weighed(wanted[:half])
+    return verify(
+        scores,
+        texts(some, wanted[half:], keys=("row",)),
+        fractions=(share,),
+        again=[weighed(wanted[half:])],
+        null=weighed([some[i] for i in rng.permutation(len(some))[:half]]),
+        covariates={"length": [len(text) for text in some]},
+        leave_out=("deletion", "leak"),
+        seed=seed,
+    )
+
+
+def _sampled(source: Any, column: str | None, most: int, words: int, rng: Any) -> list[str]:
+    """Texts drawn evenly from a source in their order, each cut to the length that is weighed."""
+    from salience.instances.dsir.pools import TextPool
+
+    pool = TextPool(source, "texts", column)
+    found = pool.take(sorted(rng.permutation(pool.rows)[:most].tolist()))
+    return [" ".join(text.split()[:words]) if words else text for text in found]
 
 
 def _resampler(given: dict[str, Any], tell: Any, **other: Any) -> Any:
@@ -157,6 +203,10 @@ def _resampler(given: dict[str, Any], tell: Any, **other: Any) -> Any:
         "progress": tell,
     }
     return ImportanceResampler(**{**settings, **other})
+
+
+def _unsaid(*remarks: str) -> None:
+    """What is said of the fits of a verdict is about them, not about the draw."""
 
 
 def _shared(reasons: pl.DataFrame) -> list[str]:

@@ -114,8 +114,8 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
     from salience.cli.judging import read_numbered, reopened
 
     given, label = run.options, run.options["target"][0]
-    frame, _ = read_numbered(reopened(run, source), label, min(given["rows"], JUDGED), given["seed"])
-    return judged(frame, label, given["noise"], given["epochs"], seed, progress)
+    table, _ = read_numbered(reopened(run, source), label, min(given["rows"], JUDGED), given["seed"])
+    return judged(table, label, given["noise"], given["epochs"], seed, progress)
 
 
 def judged(frame: Any, label: str, noise: float | None, epochs: int, seed: int, tell: Any) -> Verdict:

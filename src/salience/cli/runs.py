@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from salience.cli import explain, interactions, labels, select
+from salience.cli import choose, explain, interactions, labels, select, summarize
 from salience.cli import options as o
 from salience.cli.judging import VERIFY_ROWS
 from salience.cli.pictures import remarks
@@ -113,7 +113,9 @@ JUDGES: dict[str, Callable[..., Verdict]] = {
     "select": select.judge_again,
     "explain": explain.judge_again,
     "interactions": interactions.judge_again,
+    "choose": choose.judge_again,
     "labels": labels.judge_again,
+    "summarize": summarize.judge_again,
 }
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from salience.runs.reader import Run
     from salience.verify.verdict import Verdict
 
+LEAST = 4  # sentences without which nothing can be said of a ranking
+FRACTIONS = (0.05, 0.1, 0.2)  # shares of the sentences that summaries take
+
 
 def summarize(
     ctx: typer.Context,
@@ -123,8 +126,39 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
 
 
 def judged(given: dict[str, Any], documents: list[str], seed: int, tell: Any) -> Verdict:
-    """The verdict on a ranking of sentences: made on half of the documents, judged by the other half."""
-    raise NotImplementedError
+    """The verdict on a ranking of sentences: made on half of them, judged by the other half.
+
+    With four documents and more, halves are of documents, else every other sentence is held out.
+    """
+    import numpy as np
+
+    from salience.verify import texts, verify
+
+    whole = _model(given).fit(documents)
+    doc, sentences = whole.doc_, np.array(whole.sentences_, dtype=object)
+    parts = doc if len(np.unique(doc)) >= 4 else np.arange(len(doc))
+    names = np.random.default_rng(seed).permutation(np.unique(parts))
+    own = np.isin(parts, names[::2])
+    if own.all() or len(names) < 2 * LEAST:
+        own = np.arange(len(doc)) % 2 == 0
+    told = [text for text in sentences[~own] if text.strip()]
+    if own.sum() < LEAST or not told:
+        raise ValueError(f"{len(doc)} sentences are too few to be judged by others; use --no-verify")
+
+    def ranked(kept: Any) -> Any:
+        split = [list(sentences[own & kept & (doc == number)]) for number in np.unique(doc)]
+        return _model(given).fit([part for part in split if part], about=given["about"]).scores_
+
+    scores = ranked(np.ones(len(doc), dtype=bool))
+    if tell is not None:
+        tell(1, 2)
+    bench = texts(list(sentences[own]), told)
+    lengths = [len(text) for text in sentences[own]]
+    covariates = {"length": lengths, "position": whole.position_[own]}
+    shares = [share for share in FRACTIONS if share * own.sum() >= 1] or [0.5]
+    return verify(
+        scores, bench, fractions=shares, covariates=covariates, leave_out=("deletion", "leak"), seed=seed
+    )
 
 
 def _model(given: dict[str, Any]) -> Any:
