@@ -89,6 +89,33 @@ def fashion_mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return pixels.reshape(-1, 784), labels, test_pixels.reshape(-1, 784), test_labels
 
 
+def elpv(side: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Photographs of solar cells, 2,624, and how probable an expert held a defect: 0, 1/3, 2/3 or 1.
+
+    Parameters
+    ----------
+    side : int
+        The pictures of 300 x 300 are averaged down to so many pixels a side, what does not divide cut off at the edges.
+
+    Returns
+    -------
+    X : ndarray of float32, shape (2624, side, side)
+        Grey values of 0 to 255.
+    probability : ndarray of float64, shape (2624,)
+    """
+    from matplotlib.image import imread
+
+    lines = at("elpv-dataset", "elpv_dataset/data/labels.csv").read_text().splitlines()
+    block = 300 // side
+    edge = (300 - block * side) // 2
+    pictures = np.empty((len(lines), side, side), dtype=np.float32)
+    for place, line in enumerate(lines):
+        pixels = imread(at("elpv-dataset", f"elpv_dataset/data/{line.split()[0]}")) * 255
+        inner = pixels[edge : edge + block * side, edge : edge + block * side]
+        pictures[place] = inner.reshape(side, block, side, block).mean(axis=(1, 3))
+    return pictures, np.array([float(line.split()[1]) for line in lines])
+
+
 def opinosis() -> dict[str, dict[str, list]]:
     """Topic to ``sentences``, of many customers about one thing, and ``gold``, summaries people wrote of them."""
     with gzip.open(DATA / "opinosis" / "opinosis.json.gz", "rt") as file:
