@@ -20,7 +20,8 @@ Floats32: TypeAlias = NDArray[np.float32]
 Integers: TypeAlias = NDArray[np.int64]
 
 EUCLIDEAN, INNER, COSINE = 0, 1, 2
-LANES = 64  # similarities looked at together: one test in place of so many
+LANES = 32  # similarities looked at together: one test in place of so many
+HALVINGS = 40  # of the range of values in search of a bound
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
@@ -99,39 +100,46 @@ def scan(
     capacity = waiting.shape[2]
     k = keys.shape[2]
     width = products.shape[1]
-    whole = width - width % LANES
     for g in range(len(kinds)):
         factor = times[g, first : first + width]
         summand = plus[g, first : first + width]
         for r in range(len(products)):
-            row = products[r]
-            floor = floors[g, r]
+            row, line, spots = products[r], waiting[g, r], places[g, r]
+            floor, count, itself = floors[g, r], counts[g, r], own[r] - offset - first
             for start in range(0, width, LANES):
                 stop = start + LANES
-                if start < whole:
-                    hits = 0
-                    for x in range(LANES):
-                        hits += row[start + x] * factor[start + x] + summand[start + x] >= floor
-                    if hits == 0:
-                        continue
-                else:
+                if stop > width:
                     stop = width
-                for x in range(start, stop):
+                elif not _any_above(row, factor, summand, floor, start):
+                    continue
+                for lane in range(np.uint64(start), np.uint64(stop)):
+                    x = np.uint64(lane)
                     similarity = row[x] * factor[x] + summand[x]
-                    if similarity < floor or offset + first + x == own[r]:
+                    if similarity < floor or np.int64(x) == itself:
                         continue
-                    count = counts[g, r]
-                    waiting[g, r, count] = similarity
-                    places[g, r, count] = first + x
-                    counts[g, r] = count + 1
-                    if count + 1 == capacity:
-                        _thin(waiting[g, r], places[g, r], counts[g], r, k, slack[g, r], floors[g])
+                    line[count] = similarity
+                    spots[count] = first + np.int64(x)
+                    count += 1
+                    if count == capacity:
+                        counts[g, r] = count
+                        _thin(line, spots, counts[g], r, k, k + k // 2, slack[g, r], floors[g])
                         if counts[g, r] > capacity // 2:  # too many that are alike: only float64 can tell
                             _settle(
                                 g, r, block, block_norms, queries, query_norms, kinds, slack,
                                 floors, places, counts, keys, ids, offset,
                             )  # fmt: skip
-                        floor = floors[g, r]
+                        floor, count = floors[g, r], counts[g, r]
+            counts[g, r] = count
+
+
+@njit(nogil=True, cache=True)
+def _any_above(row: Floats32, factor: Floats32, summand: Floats32, floor: Any, start: int) -> bool:
+    # counts in 32 bits and places without a sign: only this form becomes vector instructions
+    hits = np.int32(0)
+    for lane in range(np.uint64(LANES)):
+        x = np.uint64(start) + np.uint64(lane)
+        hits += np.int32(row[x] * factor[x] + summand[x] >= floor)
+    return bool(hits > 0)
 
 
 @njit(nogil=True, cache=True)
@@ -151,10 +159,11 @@ def settle(
     offset: int,
 ) -> None:
     """Measure all that wait in float64 and merge them with the k best so far."""
+    k = keys.shape[2]
     for g in range(len(kinds)):
         for r in range(len(queries)):
-            if counts[g, r] > keys.shape[2]:
-                _thin(waiting[g, r], places[g, r], counts[g], r, keys.shape[2], slack[g, r], floors[g])
+            if counts[g, r] > k:
+                _thin(waiting[g, r], places[g, r], counts[g], r, k, k + k // 16, slack[g, r], floors[g])
             if counts[g, r] > 0:
                 _settle(
                     g, r, block, block_norms, queries, query_norms, kinds, slack,
@@ -169,13 +178,29 @@ def _thin(
     counts: Integers,
     r: int,
     k: int,
+    most: int,
     slack: Any,
     floors: Floats32,
 ) -> None:
-    """Drop what lies below the k-th best that waits by more than both can be off. The order stays."""
+    """Drop what lies below the k-th best that waits by more than both can be off. The order stays.
+
+    The bound is found by halving the range of values until between k and `most` lie above it: counting is one
+    vector pass, and any value that k or more reach is a bound.
+    """
     count = counts[r]
-    least = np.partition(waiting[:count], count - k)[count - k]
-    floors[r] = max(floors[r], np.float32(least - 2.0 * slack))
+    low, high = waiting[0], waiting[0]
+    for x in range(count):
+        low, high = min(low, waiting[x]), max(high, waiting[x])
+    for _ in range(HALVINGS):
+        middle = np.float32(0.5) * low + np.float32(0.5) * high
+        reached = _reached(waiting, count, middle)
+        if reached >= k:
+            low = middle
+            if reached <= most:
+                break
+        else:
+            high = middle
+    floors[r] = max(floors[r], np.float32(low - 2.0 * slack))
     kept = 0
     for x in range(count):
         if waiting[x] >= floors[r]:
@@ -183,6 +208,14 @@ def _thin(
             places[kept] = places[x]
             kept += 1
     counts[r] = kept
+
+
+@njit(nogil=True, cache=True)
+def _reached(values: Floats32, count: int, bound: Any) -> int:
+    hits = np.int32(0)
+    for x in range(np.uint64(count)):
+        hits += np.int32(values[x] >= bound)
+    return int(hits)
 
 
 @njit(nogil=True, cache=True)

@@ -172,7 +172,8 @@ class _Block:
     def of(cls, part: _Part, start: int, kinds: NDArray[np.int64]) -> _Block:
         times = np.ones((len(kinds), len(part.rows)), dtype=np.float32)
         plus = np.zeros_like(times)
-        plus[kinds == EUCLIDEAN] = -0.5 * part.norms**2
+        with np.errstate(over="ignore"):  # `slack` refuses them
+            plus[kinds == EUCLIDEAN] = -0.5 * part.norms**2
         if COSINE in kinds:
             times[kinds == COSINE] = 1.0 / part.norms
         return cls(part, start, times, plus)
@@ -331,7 +332,7 @@ class _Best:
 
 def _capacity(k: int) -> int:
     """Rows that may wait for a query."""
-    return 4 * k + 64
+    return 3 * k + 64
 
 
 def _threads() -> int:
