@@ -1,0 +1,142 @@
+"""Several partitions of the rows, a network for each, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from salience.instances.gais.graphs import GRAPHS, GraphOptions, RowGraph
+from salience.instances.gais.selection import Adjacency, scaled_by_class
+from salience.instances.gais.table import Table
+from salience.instances.gais.training import Learning, Reading, read_rows
+
+__all__ = ["SCORES", "Recipe", "Scored", "scored"]
+
+Floats = NDArray[np.float64]
+
+SCORES: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "attention": lambda attention, confidence: attention,
+    "confidence": lambda attention, confidence: confidence,
+    "attention*confidence": lambda attention, confidence: attention * confidence,
+}
+LEARNED = 0.1  # a network has learned something when it is better than chance by so much
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes scores of a table: a graph, a network, and how their numbers are combined."""
+
+    graph: str
+    options: GraphOptions
+    learning: Learning
+    score_by: str
+    rounds: int
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What all rounds say of the rows.
+
+    Attributes
+    ----------
+    graphs : list of RowGraph
+    readings : list of Reading
+    scaled : ndarray, shape (n,)
+        The mean score over the rounds, from 0 to 1 in each class; NaN for rows that were never drawn.
+    replicates : ndarray, shape (rounds, n)
+        The same for each round by itself.
+    chance : float
+        Mean recall of the classes by guessing.
+    """
+
+    graphs: list[RowGraph]
+    readings: list[Reading]
+    scaled: Floats
+    replicates: Floats
+    chance: float
+
+    @property
+    def attention(self) -> Floats:
+        """Mean over the rounds, shape (n,)."""
+        return _mean(np.array([reading.attention for reading in self.readings]))
+
+    @property
+    def confidence(self) -> Floats:
+        """Mean over the rounds, shape (n,)."""
+        return _mean(np.array([reading.confidence for reading in self.readings]))
+
+    @property
+    def degree(self) -> Floats:
+        """How many rows look at each, mean over the rounds, shape (n,)."""
+        return np.mean([graph.degree() for graph in self.graphs], axis=0)
+
+    @property
+    def accuracy(self) -> float:
+        """On rows held out, mean over the rounds."""
+        return float(np.mean([reading.accuracy for reading in self.readings]))
+
+    @property
+    def refused(self) -> bool:
+        """Whether the networks learned too little for their scores to mean anything."""
+        return self.accuracy < self.chance + LEARNED
+
+    def adjacency(self, X: Floats) -> Adjacency:
+        """Rows that stand together in any round, and equal rows."""
+        _, twins = np.unique(X, axis=0, return_inverse=True)
+        ends = [
+            np.concatenate([getattr(graph, end) for graph in self.graphs]) for end in ("receiver", "sender")
+        ]
+        return Adjacency(*ends, twins.ravel())
+
+    def edges(self) -> pl.DataFrame:
+        """``receiver, sender, weight, attention`` of all edges, means over the rounds that have them."""
+        parts = [
+            pl.DataFrame(
+                {
+                    "receiver": graph.receiver,
+                    "sender": graph.sender,
+                    "weight": graph.weight,
+                    "attention": reading.edge_attention,
+                }
+            )
+            for graph, reading in zip(self.graphs, self.readings, strict=True)
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return pl.concat(parts).group_by("receiver", "sender").mean().sort("receiver", "sender")
+
+
+def scored(
+    table: Table, recipe: Recipe, seeds: NDArray[np.int64], tell: Callable[[], object] = lambda: None
+) -> Scored:
+    """Build the graph, train the network and read the rows, once for each seed.
+
+    Parameters
+    ----------
+    table : Table
+    recipe : Recipe
+    seeds : sequence of int
+    tell : callable
+        Called after each epoch.
+    """
+    graphs, readings = [], []
+    for seed in seeds.tolist():
+        graph = GRAPHS[recipe.graph](table.X, table.codes, np.random.default_rng(seed), recipe.options)
+        graphs.append(graph)
+        readings.append(read_rows(table.X, table.codes, graph, recipe.learning, seed, lambda epoch: tell()))
+    raw = np.array([SCORES[recipe.score_by](reading.attention, reading.confidence) for reading in readings])
+    replicates = np.array([scaled_by_class(values, table.codes) for values in raw])
+    return Scored(
+        graphs, readings, scaled_by_class(_mean(raw), table.codes), replicates, 1.0 / len(table.classes)
+    )
+
+
+def _mean(values: Floats) -> Floats:
+    """Over the rounds that have a number; NaN where none has."""
+    there = ~np.isnan(values)
+    total = np.where(there, values, 0.0).sum(axis=0)
+    return np.divide(total, there.sum(axis=0), out=np.full(values.shape[1], np.nan), where=there.any(axis=0))
