@@ -130,7 +130,7 @@ def _shared(kept: Floats, target: csr_array) -> Floats:
 def _sums(target: csr_array, data: Floats) -> Floats:
     """Sums of numbers that stand where the counts of the targets stand, one per target."""
     rows = np.repeat(np.arange(target.shape[0]), np.diff(target.indptr))
-    return np.bincount(rows, data, minlength=target.shape[0])
+    return np.bincount(rows, data, minlength=target.shape[0]).astype(np.float64)
 
 
 def _words(text: str) -> list[str]:

@@ -59,22 +59,11 @@ class Graph:
         row = self.source[[i]]
         product: Any = self.source @ row.T if self.by_rows else row
         found = product.toarray() if hasattr(product, "toarray") else product
-        similar = np.maximum(np.asarray(found, dtype=np.float64).ravel(), 0.0)
+        similar = np.asarray(found, dtype=np.float64).ravel()
+        if self.by_rows:
+            similar = np.clip(similar, 0.0, 1.0)
         similar[i] = 1.0
         return similar
-
-    def structure(self, values: Floats, threshold: float) -> list[str]:
-        """What to say when the values of the sentences tell little."""
-        n, alone = len(values), int((np.diff(self.links.indptr) == 1).sum())
-        if n > 1 and np.ptp(values) <= 1e-9 * abs(float(values.mean())):
-            why = f"no two are alike above {threshold:g}" if alone == n else "all are linked alike"
-            return [f"no structure: all {n} sentences score the same, because {why}; the order says nothing"]
-        if n > 1 and 2 * alone > n:
-            return [
-                f"{alone} of {n} sentences are isolated at threshold={threshold:g}: lower it, or say self_links=False "
-                "to rank them last"
-            ]
-        return []
 
     def among(self, rows: NDArray[np.intp], n: int) -> csr_array:
         """The links as a matrix of `n` sentences, these being `rows` of them."""

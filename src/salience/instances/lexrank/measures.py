@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from salience.instances.lexrank.centrality import Links, stationary
 from salience.instances.lexrank.graph import Graph
 
-__all__ = ["MEASURES", "Centroid", "Continuous", "Degree", "Threshold", "Votes", "places", "widened"]
+__all__ = [
+    "MEASURES",
+    "Centroid",
+    "Continuous",
+    "Degree",
+    "Threshold",
+    "Votes",
+    "places",
+    "structure",
+    "widened",
+]
 
 Floats = NDArray[np.float64]
 TIE = 1e-6  # of the mean value
@@ -45,6 +55,8 @@ class Walk:
     unit : str
     steps : int
     residual : float
+    alone : int
+        Sentences with no link but that to itself.
     warning : str
         Empty, or that the walk did not come to rest.
     """
@@ -61,6 +73,7 @@ class Walk:
         links = self.links()
         walk = stationary(links, follow=self.follow, tol=model.tol, max_iter=model.max_iter, start=graph.home)
         self.sums, self.values = links.sums, walk.shares
+        self.alone = int((links.sums == float(self.self_links)).sum())
         self.steps, self.residual, self.warning = walk.steps, walk.residual, walk.warning
 
     def votes(self, i: int) -> Votes:
@@ -104,7 +117,9 @@ class Degree:
     def __init__(self, model: Any, graph: Graph) -> None:
         _refuse_title(model, graph)
         self.graph, self.self_links = graph, model.self_links
-        self.values = np.diff(graph.links.indptr).astype(np.float64) - (not self.self_links)
+        links = np.diff(graph.links.indptr)
+        self.values = links.astype(np.float64) - (not self.self_links)
+        self.alone = int((links == 1).sum())
 
     def votes(self, i: int) -> Votes:
         """Each link counts alike."""
@@ -120,7 +135,7 @@ class Centroid:
     """
 
     unit = "tf idf"
-    steps, residual, warning = 0, 0.0, ""
+    steps, residual, alone, warning = 0, 0.0, 0, ""
 
     def __init__(self, model: Any, graph: Graph) -> None:
         _refuse_title(model, graph)
@@ -168,6 +183,21 @@ def places(values: Floats, degree: NDArray[np.int64]) -> NDArray[np.int64]:
     place = np.empty(len(values), dtype=np.int64)
     place[np.lexsort((np.arange(len(values)), -degree, group))] = np.arange(1, len(values) + 1)
     return place
+
+
+def structure(values: Floats, alone: int) -> list[str]:
+    """What to say when the values of the sentences, so many of which have no link, tell little."""
+    n, said = len(values), []
+    if n > 1 and np.ptp(values) <= 1e-9 * abs(float(values.mean())):
+        why = "no two are linked" if alone == n else "all are linked alike"
+        said.append(
+            f"no structure: all {n} sentences score the same, because {why}; their order says nothing"
+        )
+    if n > alone > n / 2:
+        said.append(
+            f"{alone} of {n} sentences are isolated: lower the threshold, or say self_links=False to rank them last"
+        )
+    return said
 
 
 def widened(values: NDArray[Any], rows: NDArray[np.intp], n: int) -> Floats:

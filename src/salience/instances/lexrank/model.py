@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from salience.instances.lexrank.graph import GRAPHS, Given
-from salience.instances.lexrank.measures import MEASURES, places, widened
+from salience.instances.lexrank.measures import MEASURES, places, structure, widened
 from salience.instances.lexrank.sentences import Sentences, flattened, splitter
 from salience.instances.lexrank.summary import Budget, Chosen, summarized, weights_of
 from salience.instances.lexrank.words import UNSEEN, analyzed
@@ -257,7 +257,7 @@ class LexRank(BaseEstimator):
         notes = [
             *graph.notes,
             *filter(None, [measured.warning]),
-            *graph.structure(measured.values, self.threshold),
+            *structure(measured.values, measured.alone),
         ]
         for note in notes:
             warnings.warn(note, ConvergenceWarning if note == measured.warning else UserWarning, stacklevel=3)

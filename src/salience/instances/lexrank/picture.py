@@ -41,15 +41,16 @@ def similarity_graph(model: Any, ax: Axes | None = None, *, top: int = 5, most: 
     at = layout(similar)
     i, j = np.nonzero(np.triu(similar))
     strength = similar[i, j] / max(similar.max(), np.finfo(float).tiny)
-    ax.add_collection(
-        LineCollection(
-            [at[[a, b]] for a, b in zip(i, j, strict=True)],
-            colors=GREY,
-            linewidths=0.5 + 2.0 * strength,
-            alpha=0.15 + 0.45 * strength,
-            zorder=1,
+    if len(i):
+        ax.add_collection(
+            LineCollection(
+                [at[[a, b]] for a, b in zip(i, j, strict=True)],
+                colors=GREY,
+                linewidths=0.5 + 2.0 * strength,
+                alpha=0.15 + 0.45 * strength,
+                zorder=1,
+            )
         )
-    )
     values = scores.values[shown]
     spread = max(float(values.max() - values.min()), np.finfo(float).tiny)
     sizes = 30 + 270 * (values - values.min()) / spread

@@ -159,7 +159,7 @@ def _collected(
         if progress is not None:
             progress(rows.stop, n)
     i, j, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    upper_half = csr_array((values, (i, j)), shape=(n, n))
+    upper_half = csr_array((np.minimum(values, 1.0), (i, j)), shape=(n, n))
     pairs = csr_array(upper_half + upper_half.T)
     pairs.sort_indices()
     return Similar(pairs, negative)
