@@ -214,8 +214,10 @@ def _columns_read(source: Any, target: str | None, kinds: Mapping[str, str]) -> 
 
 
 def _as_frame(batches: Sequence[Any], columns: Sequence[str], kinds: Mapping[str, str]) -> pl.DataFrame:
-    """Batches as one frame, numbers as numbers; an infinite one is as good as missing."""
+    """Batches as one frame, numbers as numbers; an infinite one is as good as missing, and so is an empty text."""
     import polars as pl
+
+    from salience.verify.fingerprints import MISSING_TEXTS
 
     # readers code text where it repeats; polars cannot make numbers of codes
     parts = [
@@ -223,4 +225,8 @@ def _as_frame(batches: Sequence[Any], columns: Sequence[str], kinds: Mapping[str
     ]
     numbers = [pl.col(n).cast(pl.Float64, strict=False) for n in columns if kinds.get(n) == "number"]
     known = [pl.when(number.is_finite()).then(number) for number in numbers]
-    return pl.concat(parts, how="vertical_relaxed").with_columns(known)
+    told = pl.col(pl.String)
+    frame = pl.concat(parts, how="vertical_relaxed").with_columns(
+        pl.when(~told.is_in(MISSING_TEXTS)).then(told)
+    )
+    return frame.with_columns(known)

@@ -114,7 +114,7 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
     from salience.cli.judging import read_numbered, reopened
 
     given, label = run.options, run.options["target"][0]
-    table, _ = read_numbered(reopened(run, source), label, min(given["rows"], JUDGED), given["seed"])
+    table = read_numbered(reopened(run, source), label, min(given["rows"], JUDGED), given["seed"])[0]
     return judged(table, label, given["noise"], given["epochs"], seed, progress)
 
 

@@ -1,0 +1,195 @@
+"""``summarize``, ``choose`` and ``labels``: on small files whose truth is planted."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from salience.cli.kept import write_kept
+from salience.cli.texts import read_documents
+from salience.data.readers import open_source
+from salience.results import Scores
+from salience.runs import Run
+
+pytest_plugins = ["calling"]  # the fixture `call`
+
+TOPIC = ["river", "flood", "water", "town", "rain", "bridge", "dam", "level", "rescue", "storm"]
+
+
+def prose(rng: np.random.Generator, words: list[str], n: int) -> str:
+    return " ".join(rng.choice(words, n))
+
+
+@pytest.fixture(scope="module")
+def filler() -> list[str]:
+    return [f"word{i}" for i in range(800)]
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory, filler: list[str]) -> Path:
+    """Six files of five sentences: the first two of each are about one thing, the others about anything."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("reports")
+    for number in range(6):
+        told = [f"Flood{i} {prose(rng, TOPIC, 9)} {prose(rng, filler, 3)}." for i in range(2)]
+        rest = [f"Other{i} {prose(rng, filler, 12)}." for i in range(3)]
+        (folder / f"{number}.txt").write_text(" ".join(told + rest))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory, filler: list[str]) -> Path:
+    """Beside ``pool.jsonl``, 40 of 400 documents of which are about the topic, ``like.jsonl`` with 40 others that are."""
+    rng = np.random.default_rng(1)
+    folder = tmp_path_factory.mktemp("pool")
+    about = [f"{prose(rng, TOPIC, 20)} {prose(rng, filler, 20)}" for _ in range(80)]
+    rest = [prose(rng, filler, 40) for _ in range(360)]
+    pl.DataFrame({"text": about[:40] + rest}).write_ndjson(folder / "pool.jsonl")
+    pl.DataFrame({"text": about[40:]}).write_ndjson(folder / "like.jsonl")
+    (folder / "pool.txt").write_text("\n".join(about[:40] + rest))
+    return folder
+
+
+def test_a_summary_takes_the_sentences_about_what_all_are_about(call, reports: Path) -> None:
+    result = call("summarize", reports, "--k", 4)
+    assert result.exit_code == 0, result.stderr
+    summary = Path("runs/reports0/summary.txt").read_text().splitlines()
+    assert len(summary) == 4
+    assert all(sentence.startswith("Flood") for sentence in summary)
+    assert summary[0] in result.stdout
+    verdict = Run.open("runs/reports0").verdict
+    assert verdict.named("retention").verdict == "holds"
+    assert "Sentences that are alike" in Path("runs/reports0/report.html").read_text()
+    reasons = pl.read_parquet("runs/reports0/reasons.parquet")
+    assert set(reasons.columns) == {"for", "by", "value"}
+
+
+def test_sentences_without_a_common_topic_are_not_said_to_have_one(call, tmp_path: Path) -> None:
+    path = tmp_path / "odd.txt"
+    path.write_text(" ".join(f"A{i} b{i} c{i} d{i} e{i} f{i} g{i} h{i} j{i} k{i}." for i in range(12)))
+    result = call("summarize", path)
+    assert result.exit_code == 0, result.stderr
+    assert "no structure" in result.stderr
+    assert Run.open("runs/odd").verdict.named("retention").verdict != "holds"
+
+
+def test_texts_are_chosen_that_look_like_others(call, pool: Path) -> None:
+    result = call(
+        "choose",
+        pool / "pool.jsonl",
+        "--like",
+        pool / "like.jsonl",
+        "--n",
+        40,
+        "--kept",
+        "kept.jsonl",
+        "--json",
+    )
+    assert result.exit_code == 0, result.stderr
+    drawn = {row["row"] for row in json.loads(result.stdout)}
+    assert len(drawn & set(range(40))) >= 36
+    assert set(pl.read_ndjson("kept.jsonl")["row"]) == drawn
+    run = Run.open("runs/pool")
+    assert run.verdict.named("retention").verdict == "holds"
+    assert run.verdict.named("retention", "permuted target").verdict == "fails"
+    reasons = pl.read_parquet("runs/pool/reasons.parquet").sort("contribution")
+    assert set(reasons["ngram"].tail(5).str.split(" ").explode()) <= set(TOPIC)
+    assert call("verify", "runs/pool", "--strict").exit_code == 0
+
+
+def test_lines_of_a_text_are_documents_for_choose(call, pool: Path) -> None:
+    arguments = ("--like", pool / "like.jsonl", "--n", 40, "--no-verify", "--json")
+    lines = json.loads(call("choose", pool / "pool.txt", *arguments).stdout)
+    table = json.loads(call("choose", pool / "pool.jsonl", *arguments).stdout)
+    assert lines == table
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pool.jsonl",), "--like"),
+        (("pool.jsonl", "--like", "pool.jsonl", "--kept", "kept.doc"), "--kept kept.doc"),
+        (("pool.jsonl", "--like", "pool.jsonl", "--n", "5000"), "5000|5,000"),
+        (("nowhere.jsonl", "--like", "pool.jsonl"), "nowhere"),
+    ],
+)
+def test_choose_says_what_is_missing_and_leaves_nothing(call, pool: Path, arguments, message: str) -> None:
+    Path("pool.jsonl").write_bytes((pool / "pool.jsonl").read_bytes())
+    result = call("choose", *arguments)
+    assert result.exit_code == 2
+    assert any(part in result.stderr for part in message.split("|"))
+    assert not list(Path().glob("runs/*"))
+
+
+@pytest.fixture(scope="module")
+def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """400 rows of two clear classes; the first 40 labels are wrong, and one row has none."""
+    rng = np.random.default_rng(2)
+    y = rng.integers(0, 2, 400)
+    x = rng.normal(size=(400, 4)) + 2.5 * y[:, None]
+    given = np.where(np.arange(400) < 40, 1 - y, y)
+    frame = pl.DataFrame(x, schema=["a", "b", "c", "d"]).with_columns(
+        town=pl.Series([f"t{v}" for v in given * 0 + rng.integers(0, 3, 400)]),
+        y=pl.Series([None if i == 399 else f"class{v}" for i, v in enumerate(given)]),
+    )
+    path = tmp_path_factory.mktemp("labels") / "doubtful.csv"
+    frame.write_csv(path)
+    return path
+
+
+def test_wrong_labels_come_first_and_are_left_out_when_asked(call, doubtful: Path) -> None:
+    arguments = ("-t", "y", "--noise", 0.1, "--epochs", 30, "--clean", "clean.csv", "--no-verify")
+    result = call("labels", doubtful, *arguments)
+    assert result.exit_code == 0, result.stderr
+    scores = Scores.load("runs/doubtful/scores.parquet")
+    ranked = scores.frame[list(scores.order())]["row"].to_list()
+    assert 399 not in ranked
+    assert len(set(ranked[:40]) & set(range(40))) >= 36
+    clean = pl.read_csv("clean.csv")
+    assert len(clean) == 360
+    assert clean["y"].is_in(["class0", "class1"]).sum() == 359
+
+
+def test_labels_are_judged_by_some_made_wrong_on_purpose(call, doubtful: Path) -> None:
+    result = call("labels", doubtful, "-t", "y", "--noise", 0.1, "--epochs", 6, "--rows", 200)
+    assert result.exit_code == 0, result.stderr
+    verdict = Run.open("runs/doubtful").verdict
+    assert verdict.named("wrong labels").verdict == "holds"
+    assert verdict.named("wrong labels", "random").verdict == "fails"
+    assert "labels made wrong" in Path("runs/doubtful/report.html").read_text()
+
+
+def test_a_label_is_named_and_numbers_of_rows_are_those_of_the_source(call, doubtful: Path) -> None:
+    assert "--target" in call("labels", doubtful).stderr
+    result = call("labels", doubtful, "-t", "y", "--rows", 100, "--epochs", 2, "--no-verify", "--json")
+    assert result.exit_code == 0, result.stderr
+    rows = [row["row"] for row in json.loads(result.stdout)]
+    assert len(rows) in (99, 100)
+    assert max(rows) > 150
+
+
+def test_rows_are_written_as_they_stand(tmp_path: Path) -> None:
+    source = open_source({"a": list(range(10)), "t": list("abcdefghij")})
+    write_kept(tmp_path / "kept.parquet", source, rows=np.array([0, 3, 9]))
+    assert pl.read_parquet(tmp_path / "kept.parquet").rows() == [(0, "a"), (3, "d"), (9, "j")]
+
+
+def test_documents_are_files_or_rows(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Eins. Zwei.")
+    with gzip.open(tmp_path / "b.txt.gz", "wt") as file:
+        file.write("Drei.")
+    pl.DataFrame({"id": ["x", "y"], "text": ["Vier.", None]}).write_parquet(tmp_path / "c.parquet")
+    files = [str(tmp_path / name) for name in ("a.txt", "b.txt.gz", "c.parquet")]
+    assert read_documents(files) == ["Eins. Zwei.", "Drei.", "Vier.", ""]
+    assert read_documents([f"{tmp_path}/*.txt"]) == ["Eins. Zwei."]
+    with pytest.raises(ValueError, match="no column"):
+        read_documents(files[2:], "txt")
+    (tmp_path / "latin.txt").write_bytes("Straße.".encode("latin-1"))
+    with pytest.raises(ValueError, match="--encoding"):
+        read_documents([str(tmp_path / "latin.txt")])
+    assert read_documents([str(tmp_path / "latin.txt")], encoding="latin-1") == ["Straße."]
