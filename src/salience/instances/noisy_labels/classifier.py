@@ -22,7 +22,6 @@ from salience.instances.noisy_labels import findings
 from salience.instances.noisy_labels.coteaching import PAIRINGS
 from salience.instances.noisy_labels.curriculum import run_curriculum
 from salience.instances.noisy_labels.design import compression_of, recipes_of
-from salience.instances.noisy_labels.forgetting import ESTIMATES
 from salience.instances.noisy_labels.learning import Teaching, mean_logits
 from salience.instances.noisy_labels.network import COMPRESSORS, features_of
 from salience.instances.noisy_labels.plots import plot_accuracy
@@ -78,10 +77,10 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         Of two masked stages, mask one per step, by a fair coin.
     coteach : bool, default=True
         Whether there is a stage two. Without it there are no scores of labels.
-    forget_rate : float, "auto" or "mixture", default="auto"
+    forget_rate : float or "auto", default="auto"
         R, in [0, 1): what share of the labels is wrong. "auto": the share of rows whose label is not what networks
-        predict that have not learned from them, which counts errors of the networks too. "mixture": the share in
-        the worse of two normal distributions of their losses.
+        predict that have not learned from them, which counts errors of the networks too. Far below the truth wrong
+        labels are learned by heart; far above it hard classes starve.
     gradual : int, default=0
         Epochs over which R grows from 0; 5 are usual for training from scratch.
     pairing : {"same", "halves"}, default="same"
@@ -182,7 +181,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         "k_per": [StrOptions({"batch", "sample"})],
         "alternate": ["boolean"],
         "coteach": ["boolean"],
-        "forget_rate": [StrOptions(set(ESTIMATES)), Interval(Real, 0, 1, closed="left")],
+        "forget_rate": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "gradual": [Interval(Integral, 0, None, closed="left")],
         "pairing": [StrOptions(set(PAIRINGS))],
         "epochs": [list, tuple],

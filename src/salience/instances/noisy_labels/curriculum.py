@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from salience.instances.noisy_labels.design import Compression, Recipe, trainings_of
-from salience.instances.noisy_labels.forgetting import ESTIMATES, out_of_fold
+from salience.instances.noisy_labels.forgetting import disagreement, out_of_fold
 from salience.instances.noisy_labels.learning import Teaching, Validation, learn, teach_each_other
 from salience.instances.noisy_labels.network import Network, build
 from salience.networks.training import History
@@ -52,9 +52,7 @@ def run_curriculum(
     forget_rate = model.forget_rate
     if isinstance(forget_rate, str):
         forget_rate = (
-            ESTIMATES[forget_rate](out_of_fold(alone, x, codes, model.folds, seed()), codes)
-            if model.coteach
-            else 0.0
+            disagreement(out_of_fold(alone, x, codes, model.folds, seed()), codes) if model.coteach else 0.0
         )
     first, validation, history = alone()
     if not model.coteach:

@@ -88,7 +88,12 @@ def notes(
 ) -> Iterator[str]:  # fmt: skip
     """What a reader has to know."""
     common = np.bincount(held).max() / len(held)
-    if carries_nothing(accuracy, held):
+    if carries_nothing(np.ones(len(accuracy)), held):
+        yield (
+            f"{len(held)} validation rows are too few to tell whether the labels carry anything: give more rows, or "
+            "X_val and y_val"
+        )
+    elif carries_nothing(accuracy, held):
         yield (
             f"the labels carry nothing that {len(held)} validation rows would show: accuracy "
             f"{accuracy[k_star - 1]:.2f}, and {common:.2f} by naming the commonest class; scores of neurons and of "

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import KFold, StratifiedKFold
 from torch import Tensor
 
 from salience.instances.noisy_labels.learning import mean_logits
 
-__all__ = ["ESTIMATES", "out_of_fold"]
+__all__ = ["disagreement", "out_of_fold"]
 
 MOST = 0.9  # a rate of 1 would leave nothing to learn from
 Probabilities = NDArray[np.float64]
@@ -30,20 +29,6 @@ def disagreement(probabilities: Probabilities, codes: Ints) -> float:
     0.25
     """
     return min(MOST, float((probabilities.argmax(1) != codes).mean()))
-
-
-def mixture(probabilities: Probabilities, codes: Ints) -> float:
-    """Share of the rows in the worse of two normal distributions of the out-of-fold losses.
-
-    Examples
-    --------
-    >>> right, wrong = [[0.98, 0.02]] * 8, [[0.02, 0.98], [0.03, 0.97]]
-    >>> mixture(np.array(right + wrong), np.zeros(10, dtype=int))
-    0.2
-    """
-    loss = -np.log(np.clip(probabilities[np.arange(len(codes)), codes], 1e-12, None))[:, None]
-    found = GaussianMixture(2, random_state=0, reg_covar=1e-4).fit(loss)
-    return min(MOST, float((found.predict(loss) == found.means_.argmax()).mean()))
 
 
 def out_of_fold(alone: Callable[..., Any], x: Tensor, codes: Ints, folds: int, seed: int) -> Probabilities:
@@ -64,6 +49,3 @@ def out_of_fold(alone: Callable[..., Any], x: Tensor, codes: Ints, folds: int, s
         parts.append((own, softmax(logits, axis=1)))
     order = np.argsort(np.concatenate([own for own, _ in parts]))
     return np.concatenate([found for _, found in parts])[order]
-
-
-ESTIMATES: dict[str, Callable[[Probabilities, Ints], float]] = {"auto": disagreement, "mixture": mixture}

@@ -19,7 +19,7 @@ from salience.networks.evaluating import evaluating
 from salience.networks.nested import PENALTY, best_length, nested_accuracy
 from salience.networks.training import History, fit, supervised_step
 
-__all__ = ["Teaching", "Validation", "learn", "mean_logits", "teach_each_other"]
+__all__ = ["Schedules", "Teaching", "Validation", "learn", "mean_logits", "teach_each_other"]
 
 Ints = NDArray[np.int64]
 Told = Callable[[], object]
@@ -132,7 +132,7 @@ def _fitted(
         record["k_star"] = validation.k_star
         told()
 
-    schedules = _Schedules(optimizers, recipe)
+    schedules = Schedules(optimizers, recipe)
 
     def one(batch: Sequence[Tensor]) -> dict[str, float]:
         schedules.before_step()
@@ -150,7 +150,7 @@ def _fitted(
     return history
 
 
-class _Schedules:
+class Schedules:
     """The learning rate: a straight line up over the first steps, then divided at milestones."""
 
     def __init__(self, optimizers: Sequence[torch.optim.Optimizer], recipe: Recipe) -> None:
@@ -158,6 +158,7 @@ class _Schedules:
         self.steps = self.epochs = 0
 
     def before_step(self) -> None:
+        """A step comes."""
         self.steps += 1
         passed = sum(self.epochs >= milestone for milestone in self.recipe.milestones)
         rise = min(1.0, self.steps / self.recipe.warmup) if self.recipe.warmup else 1.0
