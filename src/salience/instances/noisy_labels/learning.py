@@ -17,6 +17,7 @@ from salience.instances.noisy_labels.network import Network, features_of, in_pie
 from salience.networks.batches import TensorBatches
 from salience.networks.evaluating import evaluating
 from salience.networks.nested import PENALTY, best_length, nested_accuracy
+from salience.networks.threads import threads_that_pay
 from salience.networks.training import History, fit, supervised_step
 
 __all__ = ["Schedules", "Teaching", "Validation", "learn", "mean_logits", "teach_each_other"]
@@ -138,7 +139,7 @@ def _fitted(
         schedules.before_step()
         return step(batch)
 
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), threads_that_pay(recipe.batch_size * _products(model)):
         torch.manual_seed(seed)
         history = fit(
             one, batches, epochs=recipe.epochs, validate=validation if best else None, schedule=schedules,
@@ -176,6 +177,13 @@ def _optimizer(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD(
         learned, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay, foreach=True
     )
+
+
+def _products(model: nn.Module) -> float:
+    """Multiply-adds of a row where all layers are linear; else nobody knows, and it counts as many."""
+    layers = [part for part in model.modules() if list(part.parameters(recurse=False))]
+    linear = [layer.weight.numel() for layer in layers if isinstance(layer, nn.Linear)]
+    return sum(linear) if len(linear) == len(layers) else np.inf
 
 
 def _one_is_left(rows: int, size: int) -> bool:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from salience.networks.batches import TensorBatches
 from salience.networks.kan import KAN
+from salience.networks.threads import threads_that_pay
 from salience.networks.training import fit, supervised_step
 from salience.tabular.kan.shares import SCORES
 from salience.tabular.kan.targets import Target
@@ -22,7 +22,6 @@ __all__ = ["Design", "Fold", "Redundancy", "overlap", "redundancy", "standardise
 
 Floats = NDArray[np.float64]
 ROWS = 4096  # that go through the network at once when nothing is learned
-SMALL = 1 << 26  # multiply-adds of a step, some milliseconds: below, threads wait longer than they work
 
 
 class Design(NamedTuple):
@@ -115,7 +114,8 @@ def trained_fold(
     if design.clip:
         ours, theirs = (side.clamp(-design.reach, design.reach) for side in (ours, theirs))
     optimizer = torch.optim.Adam(model.parameters(), design.lr, fused=True)
-    with _threads_that_pay(model, design.batch_size):
+    weights = sum(layer.base.numel() + layer.coef.numel() for layer in model.layers)
+    with threads_that_pay(design.batch_size * weights):
         history = fit(
             supervised_step(model, target.loss, optimizer),
             TensorBatches(ours, y.train, size=design.batch_size),
@@ -135,19 +135,6 @@ def trained_fold(
             loss = float(target.loss(outputs, y.held))
         slopes = _slopes(model, theirs)
     return Fold(model, centre, spread, raw, loss, y.null, slopes, outside, reach)
-
-
-@contextmanager
-def _threads_that_pay(model: KAN, batch_size: int) -> Iterator[None]:
-    """One thread where a step is small: with two, and somebody else on the machine, it took ten times as long."""
-    weights = sum(layer.base.numel() + layer.coef.numel() for layer in model.layers)
-    before = torch.get_num_threads()
-    if batch_size * weights < SMALL:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def standardised(X: Floats, centre: Floats, spread: Floats) -> Tensor:
