@@ -8,6 +8,7 @@ from salience.lazy import lazy_namespace
 
 __all__ = [
     "DBRStore",  # two numbers per view in place of soft labels
+    "GraphAttentionSelector",  # keep a few percent of the rows, by a graph attention network
     "ImageViews",  # how a student's views of images are made, from a seed
     "ImportanceResampler",
     "LexRank",  # rank sentences by how central they are, explain, summarize
@@ -23,6 +24,7 @@ __getattr__, __dir__ = lazy_namespace(
     __name__,
     {
         "DBRStore": "salience.instances.distillation.store:DBRStore [torch]",
+        "GraphAttentionSelector": "salience.instances.gais.selector:GraphAttentionSelector [torch]",
         "ImageViews": "salience.instances.distillation.views:ImageViews [torch]",
         "NestedClassifier": "salience.instances.noisy_labels.classifier:NestedClassifier [torch]",
         "NRRDistiller": "salience.instances.distillation.distiller:NRRDistiller [torch]",
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from salience.instances.dsir.picture import plot_weights
     from salience.instances.dsir.resampler import ImportanceResampler
     from salience.instances.dsir.weights import importance_weights
+    from salience.instances.gais.selector import GraphAttentionSelector as GraphAttentionSelector
     from salience.instances.lexrank.centrality import lexrank_scores as lexrank_scores
     from salience.instances.lexrank.model import LexRank as LexRank
     from salience.instances.noisy_labels.classifier import NestedClassifier as NestedClassifier

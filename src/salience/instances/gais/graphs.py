@@ -115,8 +115,7 @@ def _similar(X: Floats, rows: Rows, share: float) -> tuple[Rows, Rows, Floats]:
 def lsh(X: Floats, codes: NDArray[np.int64], rng: np.random.Generator, options: GraphOptions) -> RowGraph:
     """Rows of one bucket with a cosine of at least `min_similarity`, the `max_degree` nearest of each."""
     buckets = SignHash.gaussian(X.shape[1], options.bits, rng).buckets(X)
-    pairs = _candidates(_directions(X), [buckets], codes, rng, options)
-    i, j, cosine = pairs
+    i, j, cosine = _candidates(_directions(X), [buckets], codes, rng, options)
     kept = cosine >= options.min_similarity
     edges = _nearest_of_each(i[kept], j[kept], cosine[kept], options.max_degree)
     return _hashed(edges, np.ones(len(edges[0])), X, buckets, options)
@@ -137,10 +136,8 @@ def lsh_multilevel(
         weight += share * (buckets[i] == buckets[j])
     strength = weight * cosine
     kept = strength >= options.min_similarity
-    *edges, order = _nearest_of_each(i[kept], j[kept], strength[kept], options.max_degree)
-    return _hashed(
-        (*edges, order), weight[kept][order], X, _reversed_bits(full, max(options.levels)), options
-    )
+    edges = _nearest_of_each(i[kept], j[kept], strength[kept], options.max_degree)
+    return _hashed(edges, weight[kept][edges[2]], X, _reversed_bits(full, max(options.levels)), options)
 
 
 def lsh_multiview(
@@ -155,8 +152,8 @@ def lsh_multiview(
     i, j, cosine = _candidates(_directions(X), views, codes, rng, options)
     weight = np.mean([view[i] == view[j] for view in views], axis=0)
     kept = (weight >= COLLIDES) & (cosine > 0)
-    *edges, order = _nearest_of_each(i[kept], j[kept], (weight * cosine)[kept], options.max_degree)
-    return _hashed((*edges, order), weight[kept][order], X, views[0], options)
+    edges = _nearest_of_each(i[kept], j[kept], (weight * cosine)[kept], options.max_degree)
+    return _hashed(edges, weight[kept][edges[2]], X, views[0], options)
 
 
 def knn(X: Floats, codes: NDArray[np.int64], rng: np.random.Generator, options: GraphOptions) -> RowGraph:

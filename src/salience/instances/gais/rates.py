@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,27 +15,34 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
+from salience.instances.gais.table import Table
 from salience.verify.estimators import named_estimator
 
-__all__ = ["is_margin_model", "rate_table", "smallest_rate"]
+__all__ = ["Folds", "checked_rates", "is_margin_model", "rate_table", "smallest_rate"]
 
-Fitted = Callable[[NDArray[Any], NDArray[Any], int], Callable[[float], NDArray[np.bool_]]]
+Select = Callable[[NDArray[Any], NDArray[Any], int], Callable[[float], NDArray[np.bool_]]]
 MARGIN_LOSSES = ("hinge", "squared_hinge", "perceptron")
 
 
-def rate_table(
-    X: NDArray[np.float64], y: NDArray[Any], rates: Sequence[float], estimator: Any, cv: int, seed: int, select: Fitted
-) -> pl.DataFrame:  # fmt: skip
+@dataclass(frozen=True)
+class Folds:
+    """How rates are tried: an estimator or a name of `salience.verify.named_estimator`, rates, folds and their seed."""
+
+    estimator: Any
+    rates: Sequence[float]
+    cv: int
+    seed: int
+
+
+def rate_table(X: NDArray[np.float64], table: Table, folds: Folds, select: Select) -> pl.DataFrame:
     """Cross-validated accuracy of an estimator that sees a share of the training rows, selected among those rows alone.
 
     Parameters
     ----------
-    X, y : arrays
-    rates : sequence of float
-    estimator : estimator, or a name of `salience.verify.named_estimator`
-    cv : int
-        Folds.
-    seed : int
+    X : ndarray, shape (n, d)
+    table : Table
+        Made of it.
+    folds : Folds
     select : callable
         ``select(X, y, fold)`` scores training rows and returns what keeps a share of them.
 
@@ -42,18 +50,50 @@ def rate_table(
     -------
     polars.DataFrame
         ``rate, kept, accuracy, se, loss, effectiveness``: the last row is that of all rows; `loss` is what is lost
-        against it, `effectiveness` is ``accuracy * (1 - kept)``.
+        against it, `effectiveness` is ``accuracy * (1 - kept)``. `se` is between folds, which share rows: a lower bound.
+
+    Raises
+    ------
+    ValueError
+        If there is no estimator, or a class with fewer rows than folds.
     """
-    model = named_estimator(estimator)
-    table = _frame if isinstance(estimator, str) else np.asarray
-    hits: dict[float, list[tuple[float, float]]] = {rate: [] for rate in (*sorted(rates), 1.0)}
-    for fold, (train, held) in enumerate(StratifiedKFold(cv, shuffle=True, random_state=seed).split(X, y)):
+    if folds.estimator is None:
+        raise ValueError(
+            'rate="auto" asks what your own model loses: give it as estimator=, for instance estimator="forest", '
+            "or give a rate"
+        )
+    if (least := int(table.sizes.min())) < folds.cv:
+        raise ValueError(
+            f'rate="auto" needs {folds.cv} rows of each class, one per fold; the class '
+            f"{table.classes[table.sizes.argmin()]!r} has {least}. Give a rate, or a smaller cv="
+        )
+    y = table.classes[table.codes]
+    model = named_estimator(folds.estimator)
+    as_wanted = _frame if isinstance(folds.estimator, str) else np.asarray
+    hits: dict[float, list[tuple[float, float]]] = {rate: [] for rate in (*sorted(folds.rates), 1.0)}
+    splits = StratifiedKFold(folds.cv, shuffle=True, random_state=folds.seed).split(X, y)
+    for fold, (train, held) in enumerate(splits):
         keep = select(X[train], y[train], fold)
         for rate, found in hits.items():
             rows = train if rate == 1.0 else train[keep(rate)]
-            fitted = clone(model).fit(table(X[rows]), y[rows])
-            found.append((len(rows) / len(train), float(np.mean(fitted.predict(table(X[held])) == y[held]))))
+            fitted = clone(model).fit(as_wanted(X[rows]), y[rows])
+            right = fitted.predict(as_wanted(X[held])) == y[held]
+            found.append((len(rows) / len(train), float(np.mean(right))))
     return _tabulated(hits)
+
+
+def checked_rates(rates: Any) -> list[float]:
+    """The rates as numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or one is not in (0, 1).
+    """
+    numbers = np.asarray(rates, dtype=float)
+    if numbers.ndim != 1 or not len(numbers) or not ((numbers > 0) & (numbers < 1)).all():
+        raise ValueError(f"rates are shares of the rows in (0, 1), got {rates!r}")
+    return [float(rate) for rate in numbers]
 
 
 def smallest_rate(table: pl.DataFrame, tolerance: float) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,8 @@ from salience.instances.gais.graphs import GRAPHS, GraphOptions, RowGraph
 from salience.instances.gais.selection import Adjacency, scaled_by_class
 from salience.instances.gais.table import Table
 from salience.instances.gais.training import Learning, Reading, read_rows
+from salience.results.meta import Meta
+from salience.results.scores import Scores
 
 __all__ = ["SCORES", "Recipe", "Scored", "scored"]
 
@@ -34,7 +37,34 @@ class Recipe:
     options: GraphOptions
     learning: Learning
     score_by: str
-    rounds: int
+
+    @classmethod
+    def of(cls, **params: Any) -> Recipe:
+        """From the parameters of the estimator.
+
+        Raises
+        ------
+        ValueError
+            If a level is no number of bits.
+        """
+        levels = tuple(params["levels"])
+        if not levels or any(
+            not isinstance(bits, int | np.integer) or not 1 <= bits <= 62 for bits in levels
+        ):
+            raise ValueError(
+                f"levels are numbers of bits from 1 to 62, such as (4, 8, 12); got {params['levels']!r}"
+            )
+        drawn = params["n_batches"]
+        learned = min(params["train_batches"], drawn or params["train_batches"])
+        # to cover all rows is to learn from the batches that were drawn, and to read all
+        chosen = params | {
+            "levels": levels,
+            "n_batches": None if params["cover"] else drawn,
+            "train_batches": learned,
+        }
+        options = GraphOptions(**{field.name: chosen[field.name] for field in fields(GraphOptions)})
+        learning = Learning(**{field.name: chosen[field.name] for field in fields(Learning)})
+        return cls(params["graph"], options, learning, params["score_by"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +117,36 @@ class Scored:
     def adjacency(self, X: Floats) -> Adjacency:
         """Rows that stand together in any round, and equal rows."""
         _, twins = np.unique(X, axis=0, return_inverse=True)
-        ends = [
-            np.concatenate([getattr(graph, end) for graph in self.graphs]) for end in ("receiver", "sender")
-        ]
-        return Adjacency(*ends, twins.ravel())
+        receivers = np.concatenate([graph.receiver for graph in self.graphs])
+        senders = np.concatenate([graph.sender for graph in self.graphs])
+        return Adjacency(receivers, senders, twins.ravel())
+
+    def whole(self, table: Table) -> NDArray[np.intp]:
+        """Classes that nothing can be selected from: of one row, or none of whose rows was drawn."""
+        drawn = np.bincount(table.codes[~np.isnan(self.scaled)], minlength=len(table.classes))
+        return np.flatnonzero((table.sizes < 2) | (drawn == 0))
+
+    def scores(self, table: Table, kept: NDArray[np.bool_], meta: Meta) -> Scores:
+        """One row per row of the table; without values where they are refused."""
+        flag = np.full(len(table.codes), None, dtype=object)
+        flag[np.isnan(self.scaled)] = "unscored"
+        flag[table.sizes[table.codes] < 2] = "too_few"
+        if self.refused:
+            flag[:] = "untrained"
+        several = len(self.readings) > 1 and not self.refused
+        return Scores.from_values(
+            np.full(len(flag), np.nan) if self.refused else self.scaled,
+            keys="row",
+            item="row",
+            replicates=self.replicates if several else None,
+            meta=meta,
+            **{"class": table.classes[table.codes].tolist()},
+            attention=self.attention,
+            confidence=self.confidence,
+            degree=self.degree,
+            kept=kept,
+            flag=flag.tolist(),
+        )
 
     def edges(self) -> pl.DataFrame:
         """``receiver, sender, weight, attention`` of all edges, means over the rounds that have them."""

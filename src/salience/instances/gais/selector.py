@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
@@ -17,12 +17,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from salience.instances.gais.graphs import GRAPHS, GraphOptions
-from salience.instances.gais.rates import is_margin_model, rate_table, smallest_rate
+from salience.instances.gais.explanation import row_edges
+from salience.instances.gais.graphs import GRAPHS
+from salience.instances.gais.notes import after_fitting, before_fitting
+from salience.instances.gais.rates import Folds, checked_rates, rate_table, smallest_rate
 from salience.instances.gais.rounds import SCORES, Recipe, Scored, scored
 from salience.instances.gais.selection import kept_above, kept_rate
 from salience.instances.gais.table import Table, resampled, table_of
-from salience.instances.gais.training import Learning
 from salience.results.meta import Meta
 from salience.results.scores import Scores
 from salience.verify.fingerprints import fingerprint
@@ -277,11 +278,13 @@ class GraphAttentionSelector(BaseEstimator):
         self
         """
         started = time.perf_counter()
-        recipe = self._recipe()
+        recipe = Recipe.of(**self.get_params(deep=False))
         if y is None:
             raise ValueError(
                 "requires y to be passed, but the target y is None: rows are kept class by class"
             )
+        if self.rate == "auto" and self.threshold is not None:
+            raise ValueError('rate="auto" looks for a rate, and threshold= takes its place: give one of them')
         values, _ = validate_data(self, X, np.zeros(_length(y)), dtype=np.float64, ensure_min_samples=2)
         table = table_of(values, y)
         self.classes_ = table.classes
@@ -292,10 +295,10 @@ class GraphAttentionSelector(BaseEstimator):
             if self.progress is not None:
                 self.progress(next(done), total)
 
-        notes = list(self._notes_before(table))
+        notes = list(before_fitting(self.estimator))
         self.rate_table_ = None
-        rate = self.rate
-        if rate == "auto":
+        rate = 1.0 if self.rate == "auto" else float(self.rate)
+        if self.rate == "auto":
             self.rate_table_ = self._tried(values, table, recipe, random, tell)
             rate = smallest_rate(self.rate_table_, self.tolerance)
             if rate == 1.0:
@@ -309,7 +312,7 @@ class GraphAttentionSelector(BaseEstimator):
         self._edges = found.edges()
         self._labels = table.classes[table.codes]
         self.support_ = np.ones(len(values), bool) if found.refused else self._kept(found, table, rate)
-        notes += self._notes_after(found, table)
+        notes += after_fitting(found, table)
         self.rate_ = float(self.support_.mean())
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=2)
@@ -329,7 +332,7 @@ class GraphAttentionSelector(BaseEstimator):
             seconds=time.perf_counter() - started,
             extra={"val_accuracy": found.accuracy, "chance": found.chance, "refused": found.refused},
         )
-        self.scores_: Scores = self._scores_of(found, table, meta)
+        self.scores_: Scores = found.scores(table, self.support_, meta)
         return self
 
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
@@ -373,57 +376,13 @@ class GraphAttentionSelector(BaseEstimator):
         check_is_fitted(self, "support_")
         if not 0 <= row < len(self.support_):
             raise ValueError(f"there is no row {row}: rows are numbered from 0 to {len(self.support_) - 1}")
-        received = self._edges.filter(pl.col("sender") == row).select(
-            neighbour="receiver", received="attention", weight="weight"
-        )
-        paid = self._edges.filter(pl.col("receiver") == row).select(
-            neighbour="sender", paid="attention", other="weight"
-        )
-        both = received.join(paid, on="neighbour", how="full", coalesce=True)
-        labels = pl.Series("class", self._labels[both["neighbour"].to_numpy()])
-        return both.select(
-            "neighbour",
-            labels,
-            (labels == self._labels[row]).alias("same_class"),
-            "received",
-            "paid",
-            pl.coalesce("weight", "other").alias("weight"),
-        ).sort("received", "neighbour", descending=[True, False], nulls_last=True)
-
-    def _recipe(self) -> Recipe:
-        levels = tuple(self.levels)
-        if not levels or any(not isinstance(b, Integral) or not 1 <= b <= 62 for b in levels):
-            raise ValueError(
-                f"levels are numbers of bits from 1 to 62, such as (4, 8, 12); got {self.levels!r}"
-            )
-        options = GraphOptions(
-            self.batch_size, self.edge_share, None if self.cover else self.n_batches, self.bits, levels, self.views,
-            self.half_columns, self.n_neighbors, self.max_degree, self.min_similarity,
-        )  # fmt: skip
-        learned = min(self.train_batches, self.n_batches or self.train_batches)
-        learning = Learning(
-            self.heads, self.hidden, self.epochs, self.lr, self.weight_decay, self.drop_edges, self.held_out, learned
-        )  # fmt: skip
-        return Recipe(self.graph, options, learning, self.score_by, self.n_rounds)
+        return row_edges(self._edges, self._labels, row)
 
     def _tried(
         self, X: NDArray[np.float64], table: Table, recipe: Recipe, random: Any, tell: Callable[[], object]
     ) -> pl.DataFrame:
         """Accuracy by rate, the selection made anew among the training rows of each fold."""
-        if self.estimator is None:
-            raise ValueError(
-                'rate="auto" asks what your own model loses: give it as estimator=, for instance estimator="forest", '
-                "or give a rate"
-            )
-        rates = np.asarray(self.rates, dtype=float)
-        if not len(rates) or not ((rates > 0) & (rates < 1)).all():
-            raise ValueError(f"rates are shares of the rows in (0, 1), got {self.rates!r}")
-        least = table.sizes.min()
-        if least < self.cv:
-            raise ValueError(
-                f'rate="auto" needs {self.cv} rows of each class, one per fold; the class '
-                f"{table.classes[table.sizes.argmin()]!r} has {least}. Give a rate, or a smaller cv="
-            )
+        folds = Folds(self.estimator, checked_rates(self.rates), self.cv, int(random.randint(2**31)))
         seeds = _seeds(random, self.cv * self.n_rounds).reshape(self.cv, self.n_rounds)
 
         def select(X: NDArray[Any], y: NDArray[Any], fold: int) -> Callable[[float], NDArray[np.bool_]]:
@@ -433,10 +392,7 @@ class GraphAttentionSelector(BaseEstimator):
                 return lambda rate: np.ones(len(y), dtype=bool)
             return lambda rate: self._kept(found, part, rate)
 
-        seed = int(random.randint(2**31))
-        return rate_table(
-            X, table.classes[table.codes], rates.tolist(), self.estimator, self.cv, seed, select
-        )
+        return rate_table(X, table, folds, select)
 
     def _kept(self, found: Scored, table: Table, rate: float) -> NDArray[np.bool_]:
         apart = found.adjacency(table.X) if self.diverse else None
@@ -444,53 +400,7 @@ class GraphAttentionSelector(BaseEstimator):
             kept = kept_rate(found.scaled, table.codes, rate, apart)
         else:
             kept = kept_above(found.scaled, table.codes, self.threshold, apart)
-        return kept | np.isin(table.codes, self._whole(found, table))
-
-    @staticmethod
-    def _whole(found: Scored, table: Table) -> NDArray[np.intp]:
-        """Classes that nothing can be selected from: of one row, or none of their rows was drawn."""
-        drawn = np.bincount(table.codes[~np.isnan(found.scaled)], minlength=len(table.classes))
-        return np.flatnonzero((table.sizes < 2) | (drawn == 0))
-
-    def _notes_before(self, table: Table) -> Iterator[str]:
-        if self.estimator is not None and is_margin_model(self.estimator):
-            yield (
-                f"{type(self.estimator).__name__} puts its boundary by the rows nearest to it, and rows from the middle of "
-                "their class are kept: it loses more than a nearest neighbour does. Take a larger rate, or "
-                'rate="auto", and compare with random rows'
-            )
-
-    def _notes_after(self, found: Scored, table: Table) -> Iterator[str]:
-        if found.refused:
-            yield (
-                f"scores are refused: the network recognises {found.accuracy:.0%} of the rows held out, and guessing "
-                f"{found.chance:.0%}. All rows are kept. Are the labels right, do the columns say anything about them? "
-                "More epochs= or a larger edge_share= may help"
-            )
-        whole = [str(name) for name in table.classes[self._whole(found, table)]]
-        if whole:
-            yield f"nothing to select from in class(es) {', '.join(whole)}: kept whole"
-
-    def _scores_of(self, found: Scored, table: Table, meta: Meta) -> Scores:
-        flag = np.full(len(table.codes), None, dtype=object)
-        flag[np.isnan(found.scaled)] = "unscored"
-        flag[table.sizes[table.codes] < 2] = "too_few"
-        if found.refused:
-            flag[:] = "untrained"
-        blank = np.full(len(flag), np.nan)
-        return Scores.from_values(
-            blank if found.refused else found.scaled,
-            keys="row",
-            item="row",
-            replicates=found.replicates if self.n_rounds > 1 and not found.refused else None,
-            meta=meta,
-            **{"class": self._labels.tolist()},
-            attention=found.attention,
-            confidence=found.confidence,
-            degree=found.degree,
-            kept=self.support_,
-            flag=flag.tolist(),
-        )
+        return kept | np.isin(table.codes, found.whole(table))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -113,7 +113,7 @@ def read_rows(
             raise KeyboardInterrupt
         with torch.no_grad():
             logits, paid = _read(model, x, graph)
-    received = np.bincount(graph.sender, weights=paid, minlength=len(X))
+    received = np.bincount(graph.sender, weights=paid, minlength=len(X)).astype(np.float64)
     confidence = torch.softmax(logits, 1)[torch.arange(len(X)), y].double().numpy()
     outside = ~graph.covered
     received[outside] = confidence[outside] = np.nan
