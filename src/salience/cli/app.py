@@ -19,6 +19,7 @@ from salience.cli import (
     runs,
     select,
     selftest,
+    shrink,
     summarize,
 )
 from salience.cli.errors import Commands
@@ -44,6 +45,7 @@ app.command(rich_help_panel=RANKING)(interactions.interactions)
 app.command(rich_help_panel=RANKING)(explain.explain)
 app.command(rich_help_panel=ROWS)(summarize.summarize)
 app.command(rich_help_panel=ROWS)(choose.choose)
+app.command(rich_help_panel=ROWS)(shrink.shrink)
 app.command(rich_help_panel=ROWS)(labels.labels)
 app.command(rich_help_panel=RANKING)(explore.transforms)
 app.command(rich_help_panel=RANKING)(explore.evolve)

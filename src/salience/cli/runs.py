@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from salience.cli import choose, explain, interactions, labels, select, summarize
+from salience.cli import choose, explain, interactions, labels, select, shrink, summarize
 from salience.cli import options as o
 from salience.cli.judging import VERIFY_ROWS
 from salience.cli.pictures import remarks
@@ -115,6 +115,7 @@ JUDGES: dict[str, Callable[..., Verdict]] = {
     "interactions": interactions.judge_again,
     "choose": choose.judge_again,
     "labels": labels.judge_again,
+    "shrink": shrink.judge_again,
     "summarize": summarize.judge_again,
 }
 
