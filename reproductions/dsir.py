@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,20 @@ from salience.instances import ImportanceResampler
 
 warnings.filterwarnings("ignore", category=UserWarning, module="salience|reproductions")
 FOREIGN = (
-    "gato perro casa árbol agua fuego cielo tierra noche luz mano ojo pan vino mesa puerta calle".split()
+    "gato",
+    "perro",
+    "casa",
+    "árbol",
+    "agua",
+    "fuego",
+    "cielo",
+    "tierra",
+    "noche",
+    "luz",
+    "mano",
+    "ojo",
+    "pan",
+    "vino",
 )
 
 
@@ -37,6 +51,13 @@ class Pieces(NamedTuple):
 
     texts: list[str]
     source: NDArray[np.int64]
+
+
+TEMPLATE = (
+    "numpy and scipy write by one template and are drawn for each other; what numpy documents when it is imported is "
+    "not in its files, so its share of the pool is smaller than when others saw it"
+)
+EXTREMES = "at temperature 1 the draw is the top of the list, which is more alike than the target; see the tempered draws"
 
 
 # ------------------------------------------------------------------------------------------------ docstrings
@@ -52,8 +73,8 @@ def docstrings(frozen: dict[str, Any]) -> list[Claim]:
         gains += [(name, value) for value in gain]
         claims += [
             Claim.mean(f"{name}: share of the drawn that is of the source (chance {share.mean():.2f}; seen {precise}, "
-                       f"chance {chance})", hits, least=wanted["precision"]),
-            Claim.mean(f"{name}: AUC of the log weights", areas, least=wanted["auc"]),
+                       f"chance {chance})", hits, least=wanted["precision"], why=TEMPLATE),
+            Claim.mean(f"{name}: AUC of the log weights", areas, least=wanted["auc"], why=TEMPLATE),
         ]  # fmt: skip
     worst = min(gains, key=lambda gain: gain[1])
     return [
@@ -161,13 +182,13 @@ def _follows(pieces: Pieces, number: int, wanted: dict[str, Any], seed: int) -> 
 def _perplexity(train: Sequence[list[str]], test: Sequence[list[str]], share: float) -> float:
     """Of bigrams mixed with unigrams that have one count more each; unknown words are one word."""
     single = Counter(word for text in train for word in text)
-    double = Counter(pair for text in train for pair in zip(text, text[1:], strict=False))
+    double = Counter(pair for text in train for pair in pairwise(text))
     first = Counter(word for text in train for word in text[:-1])
     total, known = sum(single.values()), len(single) + 1
     logs = [
         np.log(share * (single[b] + 1) / (total + known) + (1 - share) * double[a, b] / max(first[a], 1))
         for text in test
-        for a, b in zip(text, text[1:], strict=False)
+        for a, b in pairwise(text)
     ]
     return float(np.exp(-np.mean(logs)))
 
@@ -198,9 +219,38 @@ def pools(frozen: dict[str, Any]) -> list[Claim]:
             at = " / ".join(f"{np.mean([run[which][1] for run in runs]):.3f}" for which in ("DSIR", peer))
             claims.append(
                 Claim.mean(f"{name}: accuracy above that of {peer} ({at})", gains, least=least,
-                           why="few labels and a small representation: the choice of text hardly moves the accuracy")
+                           why=EXTREMES)
             )  # fmt: skip
     return claims
+
+
+def tempered(frozen: dict[str, Any]) -> list[Claim]:
+    """Added after the first run, without a threshold: the same with a temperature, the deviation of the log weights."""
+    wanted, seeds = frozen["pools"], frozen["seeds"]
+    claims = []
+    for name, make in {"children's books": _books, "sci.space": _space}.items():
+        runs = [_tempered(make(wanted, seed), wanted, seed) for seed in seeds]
+        for place, what in enumerate(("KL reduction", "accuracy")):
+            seen = ", ".join(f"{way} {np.mean([run[way][place] for run in runs]):.3f}" for way in runs[0])
+            claims.append(
+                Claim(
+                    f"{name}: {what} by temperature",
+                    "no threshold, added after the first run",
+                    seen,
+                    "not judged",
+                )
+            )
+    return claims
+
+
+def _tempered(task: Task, wanted: dict[str, Any], seed: int) -> dict[str, tuple[float, float]]:
+    found = {}
+    plain = ImportanceResampler(wanted["kept"], chunk_words=None, min_words=0, random_state=seed)
+    spread = float(plain.fit(task.pool, task.target).log_weights_.std())
+    for way, temperature in (("1", 1.0), ("half a deviation", spread / 2), ("one deviation", spread)):
+        drawn = plain.set_params(temperature=temperature).fit(task.pool, task.target)
+        found[way] = drawn.kl_reduction(), _accuracy(list(drawn.selected_texts()), task, wanted, seed)
+    return found
 
 
 def _compared(task: Task, wanted: dict[str, Any], seed: int) -> dict[str, tuple[float, float]]:
@@ -361,4 +411,10 @@ def controls(frozen: dict[str, Any]) -> list[Claim]:
     ]  # fmt: skip
 
 
-PARTS = {"docstrings": docstrings, "reduction": reduction, "pools": pools, "controls": controls}
+PARTS = {
+    "docstrings": docstrings,
+    "reduction": reduction,
+    "pools": pools,
+    "tempered": tempered,
+    "controls": controls,
+}

@@ -23,13 +23,18 @@ TEXTS = [
 
 
 def blocks_of(texts, **options):
-    features = Features(**{"ngrams": 2, "n_buckets": 10_000, "hash": "murmur3", "chunk_words": None, **options})
+    features = Features(
+        **{"ngrams": 2, "n_buckets": 10_000, "hash": "murmur3", "chunk_words": None, **options}
+    )
     return list(features.blocks(pa.array(texts, pa.large_string()), features.memo()))
 
 
 def by_piece(texts, **options):
     return [
-        (int(block.first + block.document[p]), block.buckets[block.offsets[p] : block.offsets[p + 1]].tolist())
+        (
+            int(block.first + block.document[p]),
+            block.buckets[block.offsets[p] : block.offsets[p + 1]].tolist(),
+        )
         for block in blocks_of(texts, **options)
         for p in range(len(block.document))
     ]
@@ -60,7 +65,11 @@ def test_kernels_equal_the_libraries(hash, n_buckets, ngrams, chunk_words):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.text(max_size=60), max_size=6), st.sampled_from(["murmur3", "sha256"]), st.sampled_from([None, 2]))
+@given(
+    st.lists(st.text(max_size=60), max_size=6),
+    st.sampled_from(["murmur3", "sha256"]),
+    st.sampled_from([None, 2]),
+)
 def test_kernels_equal_the_libraries_on_any_text(texts, hash, chunk_words):
     options = {"hash": hash, "chunk_words": chunk_words}
     assert by_piece(texts, **options) == expected(texts, **options)
