@@ -10,6 +10,7 @@ __all__ = [
     "HNSW_PRESETS",  # parameters that stores take by default
     "FaissHnswIndex",  # HNSW of faiss
     "FlatIndex",  # exact search
+    "FunnelAudit",  # which of embedding, metric and index loses what a task needs
     "HnswIndex",  # HNSW of hnswlib
     "HnswIpIndex",  # HNSW on inner products
     "HnswRecallAudit",  # recall of an HNSW graph, by order of insertion
@@ -21,6 +22,8 @@ __all__ = [
     "local_intrinsic_dimension",  # how many directions there are around each row
     "ndcg",  # how good the answers to queries are
     "rank_shift",  # do models stand in another order under approximate search
+    "recommend_index",  # the published tree from meta-features to a metric and a family of indexes
+    "vector_meta_features",  # how vectors are spread: separation, lengths, angles, contrast
 ]
 
 __getattr__, __dir__ = lazy_namespace(
@@ -29,6 +32,7 @@ __getattr__, __dir__ = lazy_namespace(
         "HNSW_PRESETS": "salience.vectors.hnsw.presets:HNSW_PRESETS",
         "FaissHnswIndex": "salience.vectors.indexes.faiss_hnsw:FaissHnswIndex [vectors]",
         "FlatIndex": "salience.vectors.indexes.flat:FlatIndex",
+        "FunnelAudit": "salience.vectors.iceberg.audit:FunnelAudit",
         "HnswIndex": "salience.vectors.indexes.hnsw:HnswIndex [vectors]",
         "HnswRecallAudit": "salience.vectors.hnsw.audit:HnswRecallAudit",
         "HnswIpIndex": "salience.vectors.indexes.hnsw:HnswIpIndex [vectors]",
@@ -40,6 +44,8 @@ __getattr__, __dir__ = lazy_namespace(
         "local_intrinsic_dimension": "salience.vectors.hnsw.dimension:local_intrinsic_dimension",
         "ndcg": "salience.vectors.hnsw.shift:ndcg",
         "rank_shift": "salience.vectors.hnsw.shift:rank_shift",
+        "recommend_index": "salience.vectors.iceberg.tree:recommend_index",
+        "vector_meta_features": "salience.vectors.iceberg.meta:vector_meta_features",
     },
 )
 
@@ -51,6 +57,9 @@ if TYPE_CHECKING:
     from salience.vectors.hnsw.shift import label_qrels as label_qrels
     from salience.vectors.hnsw.shift import ndcg as ndcg
     from salience.vectors.hnsw.shift import rank_shift as rank_shift
+    from salience.vectors.iceberg.audit import FunnelAudit as FunnelAudit
+    from salience.vectors.iceberg.meta import vector_meta_features as vector_meta_features
+    from salience.vectors.iceberg.tree import recommend_index as recommend_index
     from salience.vectors.indexes.faiss_hnsw import FaissHnswIndex as FaissHnswIndex
     from salience.vectors.indexes.flat import FlatIndex as FlatIndex
     from salience.vectors.indexes.hnsw import HnswIndex as HnswIndex
