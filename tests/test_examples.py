@@ -12,6 +12,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 FINDS = {
     "compare_selectors": "not told apart from random: L1, permuted target\n",
     "dhondt": "agreement: Consistency",
+    "distillation": "before, 1.00 after refinement",
     "drift": "drifted: hours-per-week, age",
     "kan_curves": "kept: x0, x1, x2, x3, x4",
     "mixed_model": "outliers: patient 00, patient 01, patient 07",
