@@ -18,7 +18,7 @@ __all__ = ["plot_weights"]
 
 
 def plot_weights(
-    resampler: ImportanceResampler, ax: Axes | None = None, *, target: int = 0, bins: int = 80
+    resampler: ImportanceResampler, ax: Axes | None = None, *, target: int = 0, bins: int = 50
 ) -> Axes:
     """The log weights of the pieces that could be drawn, beside those of the target and of chance.
 
@@ -50,7 +50,8 @@ def plot_weights(
         drawn.append((null, "chance", {"color": "black", "histtype": "step", "lw": 1.0, "ls": ":"}))
     ax = axes_or_new(ax)
     everything = np.concatenate([values for values, _, _ in drawn])
-    edges = np.histogram_bin_edges(everything, bins, tuple(np.quantile(everything, (0.001, 0.999)))).tolist()
+    low, high = float(np.quantile(everything, 0.002)), float(everything.max())
+    edges = np.linspace(low, max(high, low + 1e-9), bins + 1).tolist()
     for values, label, style in drawn:
         # shares of each group, so that a small target is seen beside a large pool; what is beyond goes to the edge
         share = np.full(len(values), 1 / max(len(values), 1))
