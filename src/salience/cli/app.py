@@ -12,6 +12,7 @@ from salience.cli import (
     data,
     explain,
     explore,
+    index,
     interactions,
     labels,
     quality,
@@ -47,6 +48,7 @@ app.command(rich_help_panel=ROWS)(summarize.summarize)
 app.command(rich_help_panel=ROWS)(choose.choose)
 app.command(rich_help_panel=ROWS)(shrink.shrink)
 app.command(rich_help_panel=ROWS)(labels.labels)
+app.command(rich_help_panel=ROWS)(index.index)
 app.command(rich_help_panel=RANKING)(explore.transforms)
 app.command(rich_help_panel=RANKING)(explore.evolve)
 app.command(rich_help_panel=RANKING)(rank.demo)

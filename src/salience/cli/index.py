@@ -1,0 +1,310 @@
+"""``index``: will approximate search over these vectors serve its task, and which rows does it not reach."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from salience.cli import options as o
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from salience.runs.reader import Run
+    from salience.verify.verdict import Verdict
+
+ROWS = 20_000  # of which graphs are built, a dozen of them
+LEAST_LISTS = 2_000  # rows from which lists of codes make sense
+SPREAD = 0.02  # recall that the order of insertion may move
+LOST = 0.01  # worth that the metric may lose
+
+
+def index(
+    ctx: typer.Context,
+    vectors: Annotated[
+        str,
+        typer.Argument(
+            help="Vectors: .npy, .npz, Parquet or Arrow with a column of lists, or a folder of these."
+        ),
+    ],
+    options: o.OptionsFile = None,
+    labels: Annotated[
+        str | None,
+        o.data("--labels", "-y", help="A label per vector: file, or column of the table of vectors."),
+    ] = None,
+    queries: Annotated[
+        str | None, o.data("--queries", "-q", help="Vectors that are looked for. Default: rows drawn.")
+    ] = None,
+    query_labels: Annotated[str | None, o.data("--query-labels", help="A label per query: a file.")] = None,
+    column: Annotated[
+        str | None,
+        o.data("--column", "-c", help="Array of an .npz or column of a table that has the vectors."),
+    ] = None,
+    k: Annotated[int, o.measure("--k", "-k", min=1, help="Answers per query.")] = 10,
+    metric: Annotated[
+        str | None, o.measure(help="l2, ip or cosine. Default: what serves the task best.")
+    ] = None,
+    target: Annotated[float, o.measure("--target", min=0, max=1, help="Recall that is wanted.")] = 0.95,
+    graphs: Annotated[
+        tuple[int, int, int], o.measure("--graph", help="M, ef_construction and ef_search of the graph.")
+    ] = (16, 128, 40),
+    n_queries: Annotated[int, o.measure("--n-queries", min=10, help="Rows drawn as queries.")] = 1000,
+    seeds: Annotated[int, o.measure(min=1, help="Graphs per order of insertion.")] = 3,
+    rows: Annotated[
+        int, o.machine(min=100, help="Rows that graphs are built of; of more, so many are drawn.")
+    ] = ROWS,
+    seed: o.Seed = 0,
+    output: o.Output = Path("runs"),
+    name: o.Name = None,
+    force: o.Force = False,
+    top: o.Top = 25,
+    json: o.Json = False,
+    report: o.Report = True,
+    strict: o.Strict = False,
+) -> None:
+    """Will an index over these vectors serve? Task, metric, index, recall, order of insertion, rows out of reach."""
+    from salience.cli import pictures, show
+    from salience.cli.ending import shown, told
+    from salience.cli.errors import demand
+    from salience.data.vectors import read_vectors
+    from salience.runs.writer import RunWriter
+
+    X = read_vectors(vectors, column)
+    y = None if labels is None else _labels(vectors, labels, len(X))
+    Q = None if queries is None else read_vectors(queries)
+    wanted = None if query_labels is None else _labels(vectors, query_labels, 0 if Q is None else len(Q))
+    folder = o.run_folder(output, name, vectors)
+    given = {"source": vectors, **ctx.params}
+    with RunWriter(folder, "index", given, force=force, argv=ctx.meta.get("argv")) as run:
+        metrics = _metrics(X, Q, run.note)
+        if metric is not None and metric not in metrics:
+            raise ValueError(f"--metric {metric}: compared are {', '.join(metrics)}")
+        drawn = _drawn(len(X), rows, seed)
+        if len(drawn) < len(X):
+            run.note(
+                f"indexes are built of {len(drawn):,} of {len(X):,} rows, drawn evenly (--rows); exact search has all"
+            )
+        with show.progress("searching", "steps") as tell, pictures.remarks(run.note):
+            whole = _funnel(given, X, y, Q, wanted, metrics, tell, graphs=len(drawn) == len(X))
+        with show.progress("building", "steps") as tell, pictures.remarks(run.note):
+            part = whole
+            if len(drawn) < len(X):
+                part = _funnel(
+                    given, X[drawn], None if y is None else y[drawn], Q, wanted, metrics, tell, graphs=True
+                )
+        used = metric or whole.verdict.metric
+        with show.progress("inserting", "graphs") as tell, pictures.remarks(run.note):
+            audit = _audit(given, X[drawn], Q, None if y is None else y[drawn], used, seed, tell)
+        with show.progress("widening", "graphs") as tell:
+            advice = audit.recommend(target, progress=tell)
+        scores = _of_source(audit.scores_, drawn)
+        run.write_scores("scores", scores)
+        run.write_scores("dimension", _of_source(audit.lid_, drawn))
+        run.write_scores("configurations", part.scores)
+        run.write_frame("metrics", whole.by_metric)
+        run.write_frame("indexes", part.by_index)
+        run.write_frame("funnel", part.funnel)
+        run.write_frame("orders", audit.table_)
+        run.write_frame("parameters", advice.grid)
+        run.write_json("meta_features", whole.meta_features.to_dict())
+        for title, draw in _pictures(part, audit).items():
+            pictures.keep(run, title.split()[0].lower(), title, draw)
+        verdict = _judged(audit, advice, whole, used, target)
+        run.write_text("verdict.json", verdict.to_json())
+        said = [*_of_exact_search(whole), *str(advice).splitlines(), _unreached(scores)]
+        run.write_text("words.txt", f"{whole}\n\n{audit.table_}\n\n{advice}\n")
+        told(run, "Will an index over these vectors serve", said, report)
+    columns = (
+        "metric",
+        "index",
+        "params",
+        "value",
+        "recall",
+        "loss_embedding",
+        "loss_metric",
+        "loss_index",
+        "seconds",
+    )
+    shown(run, part.by_index, columns, top, said, json=json, verdict=verdict)
+    if strict:
+        demand(verdict)
+
+
+def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: Any) -> Verdict:
+    """The same audit of recall with other queries, on the same rows."""
+    from salience.data.vectors import read_vectors
+
+    given = run.options
+    X = read_vectors(source or given["vectors"], given["column"])
+    Q = None if given["queries"] is None else read_vectors(given["queries"])
+    drawn = _drawn(len(X), given["rows"], given["seed"])
+    y = None if given["labels"] is None else _labels(given["vectors"], given["labels"], len(X))
+    metrics = _metrics(X, Q, lambda *_: None)
+    wanted = None if given["query_labels"] is None else _labels("", given["query_labels"], len(Q))
+    whole = _funnel({**given, "seed": seed}, X, y, Q, wanted, metrics, None, graphs=False)
+    used = given["metric"] or whole.verdict.metric
+    audit = _audit(given, X[drawn], Q, None if y is None else y[drawn], used, seed, progress)
+    return _judged(audit, audit.recommend(given["target"]), whole, used, given["target"])
+
+
+def _labels(vectors: str, given: str, n: int) -> NDArray[Any]:
+    """Labels from a file, or from a column of the table of vectors."""
+    from salience.data.vectors import read_labels
+
+    found = read_labels(given) if Path(given).exists() else read_labels(vectors, given)
+    if len(found) != n:
+        raise ValueError(f"{given} has {len(found):,} labels for {n:,} vectors")
+    return found
+
+
+def _metrics(X: NDArray[Any], Q: NDArray[Any] | None, note: Any) -> tuple[str, ...]:
+    """The metrics that can be compared: there is no angle to a vector of length 0."""
+    import numpy as np
+
+    if X.shape[1:] != (X if Q is None else Q).shape[1:]:
+        raise ValueError(f"queries have {Q.shape[1]} dimensions, vectors {X.shape[1]}")  # type: ignore[union-attr]
+    for rows in (X, Q):
+        for at in range(0, 0 if rows is None else len(rows), 1 << 16):
+            zero = ~np.asarray(rows[at : at + (1 << 16)]).any(axis=1)  # type: ignore[index]
+            if zero.any():
+                note(
+                    f"row {at + int(zero.argmax()):,} is a vector of length 0, which has no cosine; that is left out"
+                )
+                return ("l2", "ip")
+    return ("l2", "ip", "cosine")
+
+
+def _drawn(n: int, most: int, seed: int) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.sort(np.random.default_rng(seed).permutation(n)[:most])
+
+
+def _funnel(
+    given: dict[str, Any],
+    X: Any,
+    y: Any,
+    Q: Any,
+    wanted: Any,
+    metrics: tuple[str, ...],
+    tell: Any,
+    *,
+    graphs: bool,
+) -> Any:
+    """What exact search and indexes do for the task; without labels, that of finding a row again."""
+    from salience.vectors import FunnelAudit
+
+    k = given["k"]
+    indexes = _indexes(given, len(X), metrics) if graphs else {}
+    breadths = sorted({max(k, given["graphs"][2]) * factor for factor in (1, 2, 4, 8)})
+    audit = FunnelAudit(
+        k,
+        task="hit" if y is None else "label",
+        metrics=metrics,
+        indexes=indexes or None,
+        sweep={
+            name: {"ef_search": breadths} if "hnsw" in name or name == "usearch" else {"nprobe": (4, 16, 64)}
+            for name in indexes
+        }
+        or None,
+        n_queries=min(given["n_queries"], len(X)),
+        on_missing="drop",
+        random_state=given["seed"],
+        progress=tell,
+    )
+    if Q is not None and wanted is not None:
+        return audit.fit(X, y, queries=Q, query_labels=wanted).report_
+    return audit.fit(X, y).report_
+
+
+def _indexes(given: dict[str, Any], n: int, metrics: tuple[str, ...]) -> dict[str, Any]:
+    """The graphs of hnswlib, or of faiss where that is not installed, and the lists of codes of faiss."""
+    from importlib.util import find_spec
+
+    from salience import vectors as v
+
+    m, construction, search = given["graphs"]
+    graph = v.HnswIndex if find_spec("hnswlib") else v.FaissHnswIndex
+    shape = {"M": m, "ef_construction": construction, "ef_search": max(search, given["k"])}
+    found = {f"hnsw-{metric}": graph(**shape, metric=metric) for metric in metrics}
+    if n >= LEAST_LISTS:
+        found |= {"ivf-pq": v.IvfPqIndex(), "rabitq": v.RabitqIndex()}
+    return found
+
+
+def _audit(given: dict[str, Any], X: Any, Q: Any, y: Any, metric: str, seed: int, tell: Any) -> Any:
+    from salience.vectors import HnswRecallAudit
+
+    m, construction, search = given["graphs"]
+    orders = ("random", "given", "lid_desc", "lid_asc", *(("category",) if y is not None else ()))
+    audit = HnswRecallAudit(
+        M=m,
+        ef_construction=construction,
+        ef_search=max(search, given["k"]),
+        k=given["k"],
+        orders=orders,
+        seeds=given["seeds"],
+        metric=metric,
+        n_queries=min(given["n_queries"], len(X) // 2),
+        random_state=seed,
+        progress=tell,
+    )
+    return audit.fit(X, queries=Q, groups=y)
+
+
+def _judged(audit: Any, advice: Any, whole: Any, used: str, target: float) -> Verdict:
+    from salience.verify import Check, report
+
+    by_metric = whole.by_metric.filter(whole.by_metric["metric"] == used).row(0, named=True)
+    lo, hi = audit.spread_interval_
+    return report(
+        [
+            Check.judged(
+                "recall", statistic=advice.recall, lo=advice.lo, hi=advice.hi, threshold=target, unit="recall",
+                why=f"of {len(audit.queries_)} queries, rows inserted in random order",
+            ),
+            Check.judged(
+                "insertion order", statistic=audit.spread_, lo=lo, hi=hi, threshold=SPREAD, better="low", unit="recall",
+                why=f"the recall of the best of {len(audit.orders_)} orders less that of the worst",
+            ),
+            Check.judged(
+                "metric", statistic=by_metric["behind"], lo=by_metric["behind_lo"], hi=by_metric["behind_hi"],
+                threshold=LOST, better="low", unit=whole.unit,
+                why=f"what {used} loses to the metric that serves the task best",
+            ),
+        ],
+        method="index",
+    )  # fmt: skip
+
+
+def _of_source(scores: Any, drawn: NDArray[np.int64]) -> Any:
+    """Scores of the rows by their numbers in the file."""
+    from dataclasses import replace
+
+    import polars as pl
+
+    numbers = pl.Series(drawn[scores.frame["row"].to_numpy()])
+    return replace(scores, frame=scores.frame.with_columns(row=numbers))
+
+
+def _of_exact_search(whole: Any) -> list[str]:
+    """The words of the verdict without those on each configuration, which are rows of the table."""
+    names = tuple(f"{name} (" for name in set(whole.by_index["index"]))
+    return [words for words in whole.verdict.words if not words.startswith(names)]
+
+
+def _unreached(scores: Any) -> str:
+    from salience.report.words import plural
+
+    looked = scores.frame.filter(scores.frame["value"].is_not_null() & scores.frame["value"].is_not_nan())
+    missed = int((looked["value"] < 0.5).sum())
+    return (
+        f"{plural(missed, 'row')} of {len(looked):,} that were looked for do not come first in most graphs."
+    )
+
+
+def _pictures(part: Any, audit: Any) -> dict[str, Any]:
+    return {}
