@@ -23,6 +23,7 @@ BENCHMARKS = {
     "rashomon": "generalized-rashomon-set 0.2.0: masks, main effects and interactions of four models",
     "quickselection": "a masked dense torch autoencoder; the official formulas in SciPy and NumPy",
     "responsiveness": "responsiveness scores of the package reachml 0.2.0a1",
+    "lexrank": "lexrank 0.1.0 and sumy 0.13.0, scores equal; memory below all pairs",
     "screening": "mutual_info_regression, fasthdmi 1.25.26; statsmodels MixedLM",
     "sparse_linear": "paths of skglm 0.5, one fit of nonconvexAG 1.1.6, iterations of the solvers",
     "dsir": "data-selection 1.0.3 with both hashes; 10 M documents, here and on two Dask workers",

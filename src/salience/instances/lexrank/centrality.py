@@ -89,7 +89,7 @@ def lexrank_scores(
     pairs = checked_similarity(S)
     pairs.data *= pairs.data > (0.0 if continuous else threshold)
     pairs.eliminate_zeros()
-    links = Links.of_pairs(pairs, self_links=self_links, weighted=continuous)
+    links = Links.of_pairs(pairs, own=float(self_links), weighted=continuous)
     walk = stationary(links, follow=follow, tol=tol, max_iter=max_iter)
     if walk.warning:
         warnings.warn(walk.warning, ConvergenceWarning, stacklevel=2)
@@ -115,10 +115,9 @@ class Links:
     apart: Callable[[], int]
 
     @classmethod
-    def of_pairs(cls, pairs: csr_array, *, self_links: bool, weighted: bool) -> Links:
-        """Links between these pairs, all of weight 1 unless `weighted`, and to oneself."""
+    def of_pairs(cls, pairs: csr_array, *, own: float, weighted: bool) -> Links:
+        """Links between these pairs, all of weight 1 unless `weighted`; `own` is added to the diagonal."""
         A = pairs if weighted else csr_array((np.ones(pairs.nnz), pairs.indices, pairs.indptr), pairs.shape)
-        own = float(self_links)
         return cls(
             np.asarray(A.sum(axis=1)).ravel() + own,
             lambda q: A @ q + own * q,

@@ -67,6 +67,8 @@ class Graph:
 
     def among(self, rows: NDArray[np.intp], n: int) -> csr_array:
         """The links as a matrix of `n` sentences, these being `rows` of them."""
+        if len(rows) == n:
+            return self.links
         found = self.links.tocoo()
         wide = csr_array((found.data, tuple(rows[axis] for axis in found.coords)), shape=(n, n))
         wide.sort_indices()
@@ -74,15 +76,15 @@ class Graph:
 
     def counted(self, *, self_links: bool) -> Links:
         """Links of weight 1 above the threshold."""
-        return Links.of_pairs(_apart(self.links), self_links=self_links, weighted=False)
+        return Links.of_pairs(self.links, own=float(self_links) - 1.0, weighted=False)
 
     def weighted(self, *, self_links: bool, weak: bool) -> Links:
         """Links as strong as the similarities, those up to the threshold too if `weak`."""
         if not weak:
-            return Links.of_pairs(_apart(self.links), self_links=self_links, weighted=True)
+            return Links.of_pairs(self.links, own=float(self_links) - 1.0, weighted=True)
         if self.by_rows:
             return links_of_words(self.source, self_links=self_links)
-        return Links.of_pairs(self.source, self_links=self_links, weighted=True)
+        return Links.of_pairs(self.source, own=float(self_links), weighted=True)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class Given:
     background : sequence of str or None
     about : str or None
     analyzer : callable
+    words : list of list of str
+        Those of the sentences that are ranked.
     documents : int
     progress : callable or None
     """
@@ -109,13 +113,14 @@ class Given:
     background: Sequence[str] | None
     about: str | None
     analyzer: Callable[[str], Any]
+    words: list[list[str]]
     documents: int
     progress: Callable[[int, int], object] | None
 
 
 def graph_of_words(model: Any, texts: list[str], given: Given) -> Graph:
     """Cosines of tf * idf."""
-    words = Words(texts, given.analyzer)
+    words = Words(given.words)
     weights = inverse_frequency(words, model.idf, given.background, given.analyzer, model.unseen)
     vectors = words.vectors(weights)
     home: Floats | None = None
@@ -213,10 +218,3 @@ def _with_diagonal(pairs: csr_array) -> csr_array:
     found = csr_array(pairs + eye_array(pairs.shape[0], format="csr"))
     found.sort_indices()
     return found
-
-
-def _apart(links: csr_array) -> csr_array:
-    """Without the diagonal."""
-    found = links.tocoo()
-    kept = found.coords[0] != found.coords[1]
-    return csr_array((found.data[kept], tuple(axis[kept] for axis in found.coords)), shape=links.shape)

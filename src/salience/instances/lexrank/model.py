@@ -121,8 +121,8 @@ class LexRank(BaseEstimator):
     Notes
     -----
     Similarities are made in blocks and only links are kept; the continuous form over words keeps nothing, it multiplies
-    by the words. Differs from the packages: ``lexrank`` 0.1.0 has no (1 - f) term, links at the threshold too, and lets
-    words of every document vanish; ``sumy`` has none either, stops after a step or two, and squares negative idf.
+    by the words. The packages ``lexrank`` 0.1.0 and ``sumy`` 0.13.0 have no (1 - f) term; the latter stops after a step or
+    two, and squares negative idf. With `follow` close to 1 and their idf the scores are theirs, of sumy once it goes on.
 
     References
     ----------
@@ -236,7 +236,8 @@ class LexRank(BaseEstimator):
         started = time.perf_counter()
         found, matrix = self._read(documents, matrix)
         split_words = analyzed(self.analyzer, self.idf)
-        words = np.array([len(list(split_words(text))) for text in found.texts], dtype=np.int64)
+        read = [list(split_words(text)) for text in found.texts]
+        words = np.array(list(map(len, read)), dtype=np.int64)
         bare = self.similarity == "precomputed" and not any(found.texts)
         blank = np.array([not (bare or text.strip()) for text in found.texts])
         ranked = np.flatnonzero(~blank & (bare | (words >= self.min_words)))
@@ -244,52 +245,24 @@ class LexRank(BaseEstimator):
             raise ValueError(
                 f"none of the {len(words)} sentences has min_words={self.min_words} words; the longest has {words.max()}"
             )
-        kept = [found.texts[i] for i in ranked]
-        given = Given(matrix, ranked, len(words), background, about, split_words, found.documents, progress)
-        graph = GRAPHS[self.similarity](self, kept, given)
+        given = Given(matrix, ranked, len(words), background, about, split_words, [read[i] for i in ranked],
+                      found.documents, progress)  # fmt: skip
+        graph = GRAPHS[self.similarity](self, [found.texts[i] for i in ranked], given)
         measured = MEASURES[self.method](self, graph)
-        n = len(words)
         self.sentences_, self.doc_, self.position_ = found.texts, found.doc, found.position
-        self.similarity_ = graph.among(ranked, n)
+        self.similarity_ = graph.among(ranked, len(words))
         self.degree_ = np.diff(self.similarity_.indptr).astype(np.int64)
         self.n_iter_, self.residual_ = measured.steps, measured.residual
         self._found, self._ranked, self._graph, self._measured = found, ranked, graph, measured
-        notes = [
-            *graph.notes,
-            *filter(None, [measured.warning]),
-            *structure(measured.values, measured.alone),
-        ]
+        notes = [*graph.notes, *structure(measured.values, measured.alone)]
         for note in notes:
-            warnings.warn(note, ConvergenceWarning if note == measured.warning else UserWarning, stacklevel=3)
+            warnings.warn(note, UserWarning, stacklevel=3)
+        if measured.warning:
+            notes.append(measured.warning)
+            warnings.warn(measured.warning, ConvergenceWarning, stacklevel=3)
         if found.empty:
             notes.append(f"{len(found.empty)} documents have no sentence: {list(found.empty)[:5]}")
-        meta = Meta(
-            method="lexrank",
-            params=self._said(),
-            data=() if bare else tuple(fingerprint(pl.DataFrame({"text": texts})) for texts in found.given),
-            rows=len(ranked),
-            unit=measured.unit,
-            additive=True,
-            warnings=tuple(notes),
-            seconds=time.perf_counter() - started,
-        )
-        flags = np.where(blank, "unscored", "too_few").astype(object)
-        flags[ranked] = None
-        order = places(measured.values, self.degree_[ranked])
-        frame = pl.DataFrame(
-            {
-                "sentence": np.arange(n),
-                "value": widened(measured.values, ranked, n),
-                "rank": widened(order, ranked, n),
-                "doc": found.doc,
-                "position": found.position,
-                "degree": self.degree_,
-                "words": words,
-                "text": found.texts,
-                "flag": pl.Series(flags.tolist(), dtype=pl.String),
-            }
-        )
-        self.scores_ = Scores(frame, ("sentence",), item="sentence", meta=meta)
+        self.scores_ = self._scored(words, np.where(blank, "unscored", "too_few"), notes, started)
         return self
 
     def summarize(
@@ -413,7 +386,34 @@ class LexRank(BaseEstimator):
             )
         return flattened(documents, splitter(self.split, self.language)), matrix
 
-    def _said(self) -> dict[str, Any]:
-        """The parameters, without a whole dictionary of words."""
+    def _scored(
+        self, words: NDArray[np.int64], why_not: NDArray[np.str_], notes: list[str], started: float
+    ) -> Scores:
+        n, rows, values = len(words), self._ranked, self._measured.values
+        frame = pl.DataFrame(
+            {
+                "sentence": np.arange(n),
+                "value": widened(values, rows, n),
+                "rank": widened(places(values, self.degree_[rows]), rows, n),
+                "doc": self.doc_,
+                "position": self.position_,
+                "degree": self.degree_,
+                "words": words,
+                "text": self.sentences_,
+                "flag": why_not,
+            }
+        )
+        scored = pl.col("value").is_not_nan()
+        frame = frame.with_columns(flag=pl.when(scored).then(None).otherwise("flag"))
         idf = f"{len(self.idf)} words" if isinstance(self.idf, dict) else self.idf
-        return {**self.get_params(deep=False), "idf": idf}
+        meta = Meta(
+            method="lexrank",
+            params={**self.get_params(deep=False), "idf": idf},
+            data=tuple(fingerprint(pl.DataFrame({"text": texts})) for texts in self._found.given),
+            rows=len(rows),
+            unit=self._measured.unit,
+            additive=True,
+            warnings=tuple(notes),
+            seconds=time.perf_counter() - started,
+        )
+        return Scores(frame, ("sentence",), item="sentence", meta=meta)

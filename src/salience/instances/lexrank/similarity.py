@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, issparse
 
 __all__ = ["Progress", "Similar", "checked_similarity", "unit_rows", "vectors_alike", "words_alike"]
 
 Progress = Callable[[int, int], object]
-CELLS = 2**22  # of a block of similarities: 32 MiB as float64
+CELLS = 2**18  # similarities that are held before it is known which stay: 2 MiB as float64
 
 
 @dataclass(frozen=True)
@@ -37,31 +38,45 @@ def words_alike(vectors: csr_array, above: float, progress: Progress | None = No
 
     .. math:: S = X X^\top
 
-    Words of one sentence only link nothing and are left out of the product.
+    Row by row, over the later rows that share a word; words of one sentence only link nothing and are left out.
     """
     shared = without_lonely(vectors)
-    n = shared.shape[0]
+    shared.sort_indices()
     across = csr_array(shared.T)
-    # how many cells a row of the product can fill at most
-    reach = np.minimum(shared.astype(bool).astype(np.float64) @ np.diff(across.indptr), n)
-
-    def block(rows: slice) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-        product = (shared[rows] @ across).tocoo()
-        return product.coords[0] + rows.start, product.coords[1], product.data
-
-    return _collected(block, _blocks(reach), n, above, progress)
+    across.sort_indices()
+    n = shared.shape[0]
+    rows, table = ((matrix.indptr, matrix.indices, matrix.data) for matrix in (shared, across))
+    following = across.indptr[:-1].astype(np.int64)  # of each word, the first place of a row not yet done
+    row, room = np.zeros(n), max(min(CELLS, n * n // 2), n)
+    found, counts, done = [], np.zeros(n, dtype=np.int64), 0
+    while done < n:
+        columns, values = np.empty(room, dtype=np.int32), np.empty(room)
+        done, filled = _later_rows(*rows, *table, following, done, above, row, columns, values, counts)
+        found.append((columns[:filled].copy(), values[:filled].copy()))
+        if progress is not None:
+            progress(done, n)
+    j, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Similar(_mirrored(np.append(0, np.cumsum(counts)), j, cosines, n))
 
 
 def vectors_alike(vectors: NDArray[np.float64], above: float, progress: Progress | None = None) -> Similar:
     """Cosines of dense rows of length 1 that lie strictly above `above`, which is 0 or more."""
     n = len(vectors)
 
-    def block(rows: slice) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-        product = vectors[rows] @ vectors[rows.start :].T
-        i, j = np.nonzero(np.triu((product > above) | (product < 0), 1))
-        return i + rows.start, j + rows.start, product[i, j]
-
-    return _collected(block, _blocks(np.full(n, n)), n, above, progress)
+    found, counts, negative = [], np.zeros(n, dtype=np.int64), 0
+    step = max(1, CELLS // n)
+    for start in range(0, n, step):
+        product = vectors[start : start + step] @ vectors[start:].T
+        rows = np.arange(len(product))
+        product[rows[:, None] >= np.arange(n - start)] = 0.0
+        negative += int((product < 0).sum())
+        i, j = np.nonzero(product > above)
+        counts[start : start + step] = np.bincount(i, minlength=len(product))
+        found.append(((j + start).astype(np.int32), product[i, j]))
+        if progress is not None:
+            progress(min(start + step, n), n)
+    columns, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Similar(_mirrored(np.append(0, np.cumsum(counts)), columns, cosines, n), negative)
 
 
 def without_lonely(vectors: csr_array) -> csr_array:
@@ -131,35 +146,49 @@ def checked_similarity(S: Any) -> csr_array:
     return pairs
 
 
-def _blocks(reach: NDArray[Any]) -> Iterator[slice]:
-    """Consecutive rows whose similarities are at most `CELLS`, at least one row."""
-    start, ends = 0, np.cumsum(reach)
-    while start < len(reach):
-        done = ends[start - 1] if start else 0
-        stop = max(start + 1, int(np.searchsorted(ends, done + CELLS, side="right")))
-        yield slice(start, stop)
-        start = stop
-
-
-def _collected(
-    block: Callable[[slice], tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]],
-    blocks: Iterator[slice],
-    n: int,
-    above: float,
-    progress: Progress | None,
-) -> Similar:
-    """The upper triangle block by block, then its mirror: both halves are equal to the last bit."""
-    found, negative = [], 0
-    for rows in blocks:
-        i, j, values = block(rows)
-        upper = j > i
-        negative += int((values[upper] < 0).sum())
-        kept = upper & (values > above)
-        found.append((i[kept].astype(np.int32), j[kept].astype(np.int32), values[kept]))
-        if progress is not None:
-            progress(rows.stop, n)
-    i, j, values = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    upper_half = csr_array((np.minimum(values, 1.0), (i, j)), shape=(n, n))
-    pairs = csr_array(upper_half + upper_half.T)
+def _mirrored(indptr: NDArray[Any], columns: NDArray[Any], cosines: NDArray[np.float64], n: int) -> csr_array:
+    """The upper triangle and its mirror: both halves are equal to the last bit."""
+    upper = csr_array((np.minimum(cosines, 1.0), columns, indptr), shape=(n, n))
+    pairs = csr_array(upper + upper.T)
     pairs.sort_indices()
-    return Similar(pairs, negative)
+    return pairs
+
+
+@njit(nogil=True, cache=True)
+def _later_rows(  # type: ignore[no-untyped-def]
+    indptr,
+    words,
+    weights,
+    table_indptr,
+    table_rows,
+    table_weights,
+    following,
+    start,
+    above,
+    row,
+    columns,
+    values,
+    counts,
+):
+    """Products of rows from `start` on with all later ones, until there may be no room for one more row.
+
+    `following` says for each word where its rows after the present one begin; `row` is zeros, and is again in the end.
+    Returns the first row not done, and how many products there are.
+    """
+    n, filled = len(indptr) - 1, 0
+    for i in range(start, n):
+        if filled + n - 1 - i > len(columns):
+            return i, filled
+        for at in range(indptr[i], indptr[i + 1]):
+            word, weight = words[at], weights[at]
+            following[word] += 1
+            for place in range(following[word], table_indptr[word + 1]):
+                row[table_rows[place]] += weight * table_weights[place]
+        before = filled
+        for j in range(i + 1, n):
+            if row[j] > above:
+                columns[filled], values[filled] = j, row[j]
+                filled += 1
+            row[j] = 0.0
+        counts[i] = filled - before
+    return n, filled

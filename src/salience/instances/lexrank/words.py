@@ -30,9 +30,8 @@ class Words:
 
     Parameters
     ----------
-    sentences : sequence of str
-    analyzer : callable
-        From a sentence to its words.
+    sentences : sequence of list of str
+        The words of each sentence.
 
     Attributes
     ----------
@@ -40,8 +39,8 @@ class Words:
     names : list of str
     """
 
-    def __init__(self, sentences: Sequence[str], analyzer: Analyzer) -> None:
-        vectorizer = CountVectorizer(analyzer=analyzer, dtype=np.float64)
+    def __init__(self, sentences: Sequence[list[str]]) -> None:
+        vectorizer = CountVectorizer(analyzer=list, dtype=np.float64)
         try:
             counts = vectorizer.fit_transform(sentences)
         except ValueError:  # no word in any sentence
@@ -138,7 +137,7 @@ def _counted(background: Sequence[str], analyzer: Analyzer) -> tuple[Mapping[str
     odd = [number for number, text in enumerate(texts) if not isinstance(text, str)]
     if odd:
         raise TypeError(f"document {odd[0]} of the background is {texts[odd[0]]!r:.60}, which is not text")
-    seen = Words(texts, analyzer)
+    seen = Words([list(analyzer(text)) for text in texts])
     if not seen.names:
         raise ValueError(f"the background of {len(texts)} documents has no words: leave it out")
     return dict(zip(seen.names, np.log(len(texts) / seen.holding()), strict=True)), float(
