@@ -1,7 +1,7 @@
 """Data with a planted truth: what a ranking of features ought to find is known.
 
 A `Recipe` says how a block of rows is drawn; `generate` draws a frame, `write` draws a file of any length
-block by block. Both draw the same rows for the same seed. Vectors of a chosen intrinsic dimension are arrays.
+block by block. Both draw the same rows for the same seed. Vectors of a chosen intrinsic dimension, or in a narrow cone, are arrays.
 """
 
 from salience.data.generators.categorical import Categorical
@@ -9,7 +9,7 @@ from salience.data.generators.classification import CategoricalClassification
 from salience.data.generators.clicks import Clicks
 from salience.data.generators.drawing import Planted, Recipe, generate, write
 from salience.data.generators.needles import AutoML, NaiveNeedle, Needle, TripleNeedle, Xor
-from salience.data.generators.vectors import clustered_vectors, subspace_vectors
+from salience.data.generators.vectors import clustered_vectors, cone_vectors, subspace_vectors
 
 #: Recipes by the name a command line uses.
 RECIPES = {
@@ -35,6 +35,7 @@ __all__ = [
     "TripleNeedle",
     "Xor",
     "clustered_vectors",
+    "cone_vectors",
     "generate",
     "subspace_vectors",
     "write",

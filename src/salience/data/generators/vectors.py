@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["clustered_vectors", "subspace_vectors"]
+__all__ = ["clustered_vectors", "cone_vectors", "subspace_vectors"]
 
 Vectors = NDArray[np.float32]
 
@@ -101,6 +101,57 @@ def _orthonormal(rng: np.random.Generator, rank: int, dimension: int) -> NDArray
 
 def _unit(X: NDArray[np.float64]) -> Vectors:
     return (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+
+
+def cone_vectors(
+    rows: int = 4000,
+    dimension: int = 64,
+    clusters: int = 20,
+    shift: float = 20.0,
+    *,
+    noise: float = 0.5,
+    seed: int = 0,
+) -> tuple[Vectors, NDArray[np.int64]]:
+    """Clusters of directions, moved far along the first axis, so that all vectors lie in a narrow cone.
+
+    Distances know nothing of the move, and find the clusters. Inner products are ruled by it: whoever lies a little farther
+    along the axis is the best answer to every query.
+
+    Parameters
+    ----------
+    rows, dimension, clusters : int
+    shift : float, default=20.0
+        Of vectors of length 1, along the first axis.
+    noise : float, default=0.5
+        Length of what is added to the direction of a cluster.
+    seed : int, default=0
+
+    Returns
+    -------
+    X : ndarray of float32, shape (rows, dimension)
+    groups : ndarray of int64, shape (rows,)
+        The cluster of each row.
+
+    Raises
+    ------
+    ValueError
+        When a number is below 1.
+
+    Examples
+    --------
+    >>> X, groups = cone_vectors(100)
+    >>> X[:, 0].min() > 18, X.shape
+    (np.True_, (100, 64))
+    """
+    _check(rows=rows, dimension=dimension, clusters=clusters)
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(clusters, dimension))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    groups = rng.integers(clusters, size=rows)
+    X = centres[groups] + noise * rng.normal(size=(rows, dimension)) / np.sqrt(dimension)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    X[:, 0] += shift
+    return X.astype(np.float32), groups
 
 
 def _check(**given: int) -> None:
