@@ -200,13 +200,6 @@ def structure(values: Floats, alone: int) -> list[str]:
     return said
 
 
-def widened(values: NDArray[Any], rows: NDArray[np.intp], n: int) -> Floats:
-    """Values of some of `n` sentences, NaN for the others."""
-    wide = np.full(n, np.nan)
-    wide[rows] = values
-    return wide
-
-
 def _refuse_title(model: Any, graph: Graph) -> None:
     if graph.home is not None:
         raise ValueError(

@@ -9,7 +9,6 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import polars as pl
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -17,13 +16,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from salience.instances.lexrank.graph import GRAPHS, Given
-from salience.instances.lexrank.measures import MEASURES, places, structure, widened
+from salience.instances.lexrank.measures import MEASURES, structure
+from salience.instances.lexrank.scoring import scored
 from salience.instances.lexrank.sentences import Sentences, flattened, splitter
 from salience.instances.lexrank.summary import Budget, Chosen, summarized, weights_of
 from salience.instances.lexrank.words import UNSEEN, analyzed
 from salience.results import Scores
 from salience.results.meta import Meta
-from salience.verify.fingerprints import fingerprint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -262,7 +261,7 @@ class LexRank(BaseEstimator):
             warnings.warn(measured.warning, ConvergenceWarning, stacklevel=3)
         if found.empty:
             notes.append(f"{len(found.empty)} documents have no sentence: {list(found.empty)[:5]}")
-        self.scores_ = self._scored(words, np.where(blank, "unscored", "too_few"), notes, started)
+        self.scores_ = scored(self, words, np.where(blank, "unscored", "too_few"), notes, started)
         return self
 
     def summarize(
@@ -385,35 +384,3 @@ class LexRank(BaseEstimator):
                 "similarity='tfidf' compares words and takes no matrix; say 'embedding' or 'precomputed'"
             )
         return flattened(documents, splitter(self.split, self.language)), matrix
-
-    def _scored(
-        self, words: NDArray[np.int64], why_not: NDArray[np.str_], notes: list[str], started: float
-    ) -> Scores:
-        n, rows, values = len(words), self._ranked, self._measured.values
-        frame = pl.DataFrame(
-            {
-                "sentence": np.arange(n),
-                "value": widened(values, rows, n),
-                "rank": widened(places(values, self.degree_[rows]), rows, n),
-                "doc": self.doc_,
-                "position": self.position_,
-                "degree": self.degree_,
-                "words": words,
-                "text": self.sentences_,
-                "flag": why_not,
-            }
-        )
-        scored = pl.col("value").is_not_nan()
-        frame = frame.with_columns(flag=pl.when(scored).then(None).otherwise("flag"))
-        idf = f"{len(self.idf)} words" if isinstance(self.idf, dict) else self.idf
-        meta = Meta(
-            method="lexrank",
-            params={**self.get_params(deep=False), "idf": idf},
-            data=tuple(fingerprint(pl.DataFrame({"text": texts})) for texts in self._found.given),
-            rows=len(rows),
-            unit=self._measured.unit,
-            additive=True,
-            warnings=tuple(notes),
-            seconds=time.perf_counter() - started,
-        )
-        return Scores(frame, ("sentence",), item="sentence", meta=meta)
