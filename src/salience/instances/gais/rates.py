@@ -65,7 +65,7 @@ def rate_table(X: NDArray[np.float64], table: Table, folds: Folds, select: Selec
     if (least := int(table.sizes.min())) < folds.cv:
         raise ValueError(
             f'rate="auto" needs {folds.cv} rows of each class, one per fold; the class '
-            f"{table.classes[table.sizes.argmin()]!r} has {least}. Give a rate, or a smaller cv="
+            f"{table.classes[table.sizes.argmin()]} has {least}. Give a rate, or a smaller cv="
         )
     y = table.classes[table.codes]
     model = named_estimator(folds.estimator)

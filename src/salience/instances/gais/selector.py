@@ -315,7 +315,7 @@ class GraphAttentionSelector(BaseEstimator):
         notes += after_fitting(found, table)
         self.rate_ = float(self.support_.mean())
         for note in notes:
-            warnings.warn(note, UserWarning, stacklevel=2)
+            warnings.warn(note, UserWarning, stacklevel=3)
         if table.constant.any():
             notes.append(f"{table.constant.sum()} constant column(s) were left out")
         meta = Meta(

@@ -70,11 +70,11 @@ def table_of(X: NDArray[np.float64], y: Any) -> Table:
     classes, codes = np.unique(target, return_inverse=True)
     if type_of_target(target) not in ("binary", "multiclass") or len(classes) > len(target) / 2:
         raise ValueError(
-            f"y holds {len(classes)} distinct values of {len(target)}, such as {target[0]!r}: that looks like a target of "
+            f"y holds {len(classes)} distinct values of {len(target)}, such as {target[0]}: that looks like a target of "
             "numbers, and rows are selected class by class. Bin it first (for instance by quantiles)"
         )
     if len(classes) < 2:
-        raise ValueError(f"y holds one class only, {classes[0]!r}: there is nothing to tell apart")
+        raise ValueError(f"y holds one class only, {classes[0]}: there is nothing to tell apart")
     if len(target) < FEWEST:
         raise ValueError(
             f"{len(target)} rows are too few to select from: at least {FEWEST} are needed; keep them all"

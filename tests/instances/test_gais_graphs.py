@@ -1,0 +1,178 @@
+"""Graphs over rows: pieces that keep class shares, pairs that belong together, and no matrix of all pairs."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salience.instances.gais.batches import stratified_pieces
+from salience.instances.gais.graphs import GRAPHS, GraphOptions
+from salience.measures.signhash import SignHash
+
+SMALL = GraphOptions(batch_size=32)
+
+
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    codes = np.repeat([0, 1, 2], [60, 30, 10])
+    return rng.normal(size=(100, 5)) + 3.0 * np.eye(5)[codes], codes
+
+
+def built(name, table, seed=0, options=SMALL):
+    X, codes = table
+    return GRAPHS[name](X, codes, np.random.default_rng(seed), options)
+
+
+# ---- pieces ---------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=200), st.integers(1, 60), st.integers(0, 99))
+def test_pieces_keep_class_shares_and_hold_each_row_once(codes, size, seed):
+    codes = np.array(codes)
+    pieces = stratified_pieces(np.arange(len(codes)), codes, size, np.random.default_rng(seed))
+    assert sorted(np.concatenate(pieces).tolist()) == list(range(len(codes)))
+    assert len(pieces) == -(-len(codes) // size)
+    counts = np.array([np.bincount(codes[piece], minlength=5) for piece in pieces])
+    assert np.ptp(counts, axis=0).max() <= 1
+    assert np.ptp(counts.sum(axis=1)) <= 1
+    assert counts.sum(axis=1).max() <= size
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_every_row_is_learned_from_once(name, table):
+    graph = built(name, table)
+    assert sorted(np.concatenate(graph.pieces).tolist()) == list(range(100))
+    assert graph.covered.all()
+
+
+# ---- edges ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_edges_are_sorted_by_receiver_and_listed_once_without_loops(name, table):
+    graph = built(name, table)
+    assert len(graph.receiver)
+    assert (np.diff(graph.receiver) >= 0).all()
+    assert (graph.receiver != graph.sender).all()
+    assert len(set(zip(graph.receiver.tolist(), graph.sender.tolist(), strict=True))) == len(graph.receiver)
+    assert ((graph.weight > 0) & (graph.weight <= 1)).all()
+    assert graph.degree().sum() == len(graph.sender)
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_the_seed_decides_the_graph(name, table):
+    first, again = built(name, table), built(name, table)
+    np.testing.assert_array_equal(first.sender, again.sender)
+    np.testing.assert_array_equal(first.weight, again.weight)
+    if name != "knn":
+        other = built(name, table, seed=1)
+        assert first.sender.tolist() != other.sender.tolist()
+
+
+def test_minibatch_connects_the_most_similar_tenth_of_the_pairs_of_each_batch(table):
+    X, _ = table
+    graph = built("minibatch", table)
+    edges = set(zip(graph.receiver.tolist(), graph.sender.tolist(), strict=True))
+    for rows in graph.pieces:
+        D = np.linalg.norm(X[rows][:, None] - X[rows], axis=2)
+        inside = [(D[a, b], int(i), int(j)) for a, i in enumerate(rows) for b, j in enumerate(rows) if a < b]
+        nearest = sorted(inside)[: round(0.1 * len(inside))]
+        assert {(i, j) for _, i, j in nearest} | {(j, i) for _, i, j in nearest} == {
+            edge for edge in edges if edge[0] in rows
+        }
+
+
+def test_one_outlier_does_not_take_the_edges_from_the_others(table):
+    X, codes = table
+    far = X.copy()
+    far[0] = 1e6  # max D is now that of this row, and all other similarities are nearly 1
+    plain, outlying = (built("minibatch", (data, codes)) for data in (X, far))
+    assert len(plain.sender) == len(outlying.sender)
+    assert outlying.degree()[0] == 0
+
+
+def test_some_batches_only_cover_their_rows(table):
+    graph = built("minibatch", table, options=GraphOptions(batch_size=32, n_batches=2))
+    assert len(graph.pieces) == 2
+    assert graph.covered.sum() == sum(map(len, graph.pieces)) == 50
+    assert not graph.degree()[~graph.covered].any()
+
+
+def test_lsh_connects_rows_of_one_bucket_the_nearest_first(table):
+    X = table[0]
+    options = GraphOptions(batch_size=256, bits=3, max_degree=4, min_similarity=0.2)
+    graph = built("lsh", table, options=options)
+    bucket = SignHash.gaussian(5, 3, np.random.default_rng(0)).buckets(X)
+    assert (bucket[graph.receiver] == bucket[graph.sender]).all()
+    U = X / np.linalg.norm(X, axis=1, keepdims=True)
+    for row in range(100):
+        cosine = U @ U[row]
+        mates = [j for j in np.flatnonzero(bucket == bucket[row]) if j != row and cosine[j] >= 0.2]
+        best = sorted(mates, key=lambda j: -cosine[j])[:4]
+        assert set(graph.sender[graph.receiver == row].tolist()) == set(best)
+
+
+def test_levels_lie_within_each_other_and_their_weights_add_up(table):
+    X = table[0]
+    options = GraphOptions(batch_size=256, levels=(2, 4, 6), min_similarity=0.1, max_degree=100)
+    graph = built("lsh-multilevel", table, options=options)
+    bits = SignHash.gaussian(5, 6, np.random.default_rng(0)).bits(X)
+    same = [(bits[graph.receiver, :b] == bits[graph.sender, :b]).all(1) for b in (2, 4, 6)]
+    weight = (1 * same[0] + 2 * same[1] + 3 * same[2]) / 6
+    np.testing.assert_allclose(graph.weight, weight, rtol=1e-6)
+    assert set(np.round(graph.weight * 6)) <= {1, 3, 6}
+    U = X / np.linalg.norm(X, axis=1, keepdims=True)
+    assert (weight * (U[graph.receiver] * U[graph.sender]).sum(1) >= 0.1 - 1e-9).all()
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_pair_of_the_views_collides_in_half_of_them_at_least(table, half):
+    options = GraphOptions(batch_size=256, bits=3, views=4, half_columns=half, max_degree=100)
+    graph = built("lsh-multiview", table, options=options)
+    rng, X = np.random.default_rng(0), table[0]
+    views = []
+    for _ in range(4):
+        columns = rng.permutation(5)[:3] if half else None
+        views.append(SignHash.gaussian(5, 3, rng, columns=columns).buckets(X))
+    share = np.mean([view[graph.receiver] == view[graph.sender] for view in views], axis=0)
+    np.testing.assert_allclose(graph.weight, share)
+    assert set(share) <= {0.5, 0.75, 1.0}
+
+
+def test_knn_is_exact(table):
+    X, _ = table
+    graph = built("knn", table, options=GraphOptions(n_neighbors=3))
+    D = np.linalg.norm(X[:, None] - X, axis=2)
+    np.fill_diagonal(D, np.inf)
+    for row in range(100):
+        assert set(graph.sender[graph.receiver == row].tolist()) == set(np.argsort(D[row])[:3].tolist())
+
+
+def test_more_neighbours_than_rows_are_all_the_others():
+    X = np.random.default_rng(0).normal(size=(6, 2))
+    graph = built("knn", (X, np.array([0, 1] * 3)), options=GraphOptions(n_neighbors=10))
+    assert graph.degree().tolist() == [5] * 6
+
+
+@pytest.mark.parametrize("name", ["lsh", "lsh-multilevel", "lsh-multiview"])
+def test_a_bucket_of_all_rows_is_cut_so_that_edges_grow_with_the_rows(name):
+    """Equal directions fall into one bucket: without cutting there would be all pairs."""
+    X = np.outer(np.linspace(1.0, 2.0, 400), np.ones(3))
+    graph = built(name, (X, np.arange(400) % 2), options=GraphOptions(batch_size=16))
+    assert np.bincount(graph.receiver, minlength=400).max() <= 32
+
+
+@pytest.mark.parametrize("name", sorted(GRAPHS))
+def test_a_row_of_zeros_breaks_nothing(name, table):
+    X, codes = table
+    zero = X.copy()
+    zero[5] = 0.0
+    graph = built(name, (zero, codes))
+    assert np.isfinite(graph.weight).all()
+
+
+def test_rows_that_hash_alone_have_no_edge():
+    X = np.vstack([np.eye(20), -np.eye(20)])
+    graph = built("lsh", (X, np.arange(40) % 2), options=GraphOptions(bits=60))
+    assert len(graph.sender) == 0
