@@ -90,7 +90,9 @@ def norms(frozen: dict[str, Any]) -> list[Claim]:
         said.append(recommend_index(meta).metric)
     return [
         Claim.mean("lognormal lengths: CV", spread, least=wanted["cv_least"]),
-        Claim.check("lognormal lengths: the tree says distance", "every seed", f"{said.count('l2')} of {len(said)}", set(said) == {"l2"}),
+        Claim.check(
+            "lognormal lengths: the tree says distance", "every seed", f"{said.count('l2')} of {len(said)}", set(said) == {"l2"}
+        ),
     ]  # fmt: skip
 
 
@@ -100,7 +102,7 @@ def clothes(frozen: dict[str, Any]) -> list[Claim]:
     X, y, Q, yq = carriers.fashion_mnist()
     drawn = np.random.default_rng(frozen["seeds"][0]).permutation(len(Q))[: wanted["queries"]]
     graphs = {"hnsw": HnswIndex(32, 256), "hnsw-ip": HnswIpIndex(32, 256)}
-    audit = FunnelAudit(wanted["k"], indexes=graphs, sweep=dict.fromkeys(graphs, {"ef_search": wanted["ef"]}))
+    audit = FunnelAudit(wanted["k"], indexes=graphs, sweep={name: {"ef_search": wanted["ef"]} for name in graphs})
     report = audit.fit(X, y, queries=Q[drawn], query_labels=yq[drawn]).report_
     by_distance = report.by_index.filter(metric="l2").row(-1, named=True)
     return [
@@ -192,8 +194,8 @@ def controls(frozen: dict[str, Any]) -> list[Claim]:
     return [
         Claim.mean("labels shuffled: distance of U from chance", away, most=wanted["prior_most"], control=True),
         Claim.check(
-            "labels shuffled: a metric is said to be better", "never", f"{sum(gains)} of {len(gains)}", not any(gains), control=True,
-            why="a 95 % interval excludes 0 by chance now and then",
+            "labels shuffled: a metric is said to be better", "never", f"{sum(gains)} of {len(gains)}", not any(gains),
+            control=True, why="a 95 % interval excludes 0 by chance now and then",
         ),
         Claim.mean("vectors rotated: U changes by", turned, most=wanted["rotated_most"], form=".4f", control=True),
         Claim.mean("rows that stand twice: contrast", contrasts, most=wanted["contrast_most"], form=".1f", control=True),

@@ -59,6 +59,7 @@ def test_what_a_carrier_holds(load, shape, label):
     assert label in frame.columns
 
 
+@with_carriers
 def test_words_and_their_vectors():
     words, vectors = carriers.word2vec()
     assert vectors.shape == (len(words), 300) == (26_423, 300)
