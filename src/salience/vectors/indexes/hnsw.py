@@ -43,7 +43,9 @@ class HnswIndex(GraphIndex):
 
     def _build(self, rows: Rows) -> None:
         graph = hnswlib.Index(SPACES[self.metric], rows.shape[1])
-        graph.init_index(len(rows), M=self.M, ef_construction=self.ef_construction, random_seed=self.seed)
+        # its generator takes 0 for 1, and neighbouring seeds start alike: they are spread first
+        spread = int(np.random.SeedSequence(self.seed).generate_state(1)[0] >> 1)
+        graph.init_index(len(rows), M=self.M, ef_construction=self.ef_construction, random_seed=spread)
         for block in rows.blocks():
             graph.add_items(block, num_threads=self.threads)
         self._graph = graph
