@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from salience.instances.distillation.crosscheck import CrossCheck, cross_checked
 from salience.instances.distillation.discovery import ORDERS, Discovery, Search, discover, true_confidence
 from salience.instances.distillation.pixels import check_outputs, checked_images, checked_labels, like
 from salience.instances.distillation.refinement import Refinement, normalisations, refine, refinement_mask
@@ -30,7 +31,7 @@ from salience.verify.fingerprints import fingerprint
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["CrossCheck", "NRRDistiller"]
+__all__ = ["NRRDistiller"]
 
 KNOWN = 0.5  # share of the crops that the teacher classifies correctly, below which it is said
 
@@ -293,16 +294,8 @@ class NRRDistiller(BaseEstimator):
         rewritten means something to the teacher alone: it is adversarial noise.
         """
         check_is_fitted(self, "scores_")
-        labels = torch.as_tensor(self.labels_)
-        with evaluating(network):
-            before, after = (
-                true_confidence(network, torch.as_tensor(some), labels, self.batch_size)[1]
-                .float()
-                .mean()
-                .item()
-                for some in (self.originals_, self.images_)
-            )
-        return CrossCheck(before, after, before - after)
+        originals, images, labels = map(torch.as_tensor, (self.originals_, self.images_, self.labels_))
+        return cross_checked(network, originals, images, labels, self.batch_size)
 
     def plot_mosaic(self, rows: Any = None, *, ax: Axes | None = None) -> Axes:
         """Draw source, mask and refined image, see :func:`salience.instances.distillation.mosaic.plot_mosaic`."""
@@ -371,22 +364,6 @@ class NRRDistiller(BaseEstimator):
                 extra={"mask_share": self.mask_share_},
             ),
         )
-
-
-class CrossCheck(NamedTuple):
-    """What another network says of the distilled images.
-
-    Attributes
-    ----------
-    before, after : float
-        Its accuracy on them before and after the refinement.
-    drop : float
-        ``before - after``: above 0.1 the refinement is noise that speaks to the teacher alone.
-    """
-
-    before: float
-    after: float
-    drop: float
 
 
 def _known(values: Tensor) -> pl.Series:

@@ -101,7 +101,9 @@ class ImageViews:
     def draw(self, n: int, size: tuple[int, int], *, seed: int, number: int) -> Drawn:
         """Let chance decide view `number` of `n` images; the same seed and number give the same."""
         if size[0] % self.factor or size[1] % self.factor:
-            raise ValueError(f"factor={self.factor} does not divide the sides of the images, {size[0]} x {size[1]}")
+            raise ValueError(
+                f"factor={self.factor} does not divide the sides of the images, {size[0]} x {size[1]}"
+            )
         state = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0]
         random = torch.Generator().manual_seed(int(state) >> 1)
         cells = side = centre = flip = shift = None
