@@ -122,6 +122,17 @@ def opinosis() -> dict[str, dict[str, list]]:
         return json.load(file)
 
 
+def lee() -> tuple[list[str], list[str], np.ndarray]:
+    """News: 300 items of which several tell one story, 50 others, and how alike people find these, 50 x 50 of 0 to 1."""
+    folder = "gensim/test/test_data"
+    texts = [
+        [line.strip() for line in at("gensim", f"{folder}/{name}").read_text("latin1").split("\n") if line.strip()]
+        for name in ("lee_background.cor", "lee.cor")
+    ]
+    upper = np.loadtxt(at("gensim", f"{folder}/similarities0-1.txt"))
+    return texts[0], texts[1], np.maximum(upper, upper.T)
+
+
 def label_errors(name: str) -> dict[str, np.ndarray]:
     """Given labels, out-of-sample probabilities and people's votes of ``cifar10``, ``mnist`` or ``20news``.
 
