@@ -63,7 +63,7 @@ def _against_faiss(settings: Settings, width: int) -> Iterator[Row]:
             partial(nearest, base, queries, K, metric=metric), searches[metric], settings.runs
         )
         yield Row(
-            f"`nearest(metric='{metric}')` against faiss {faiss.__version__} IndexFlat, {size}", took, peer, "s", "<= 1.2x of faiss",
+            f"`nearest(metric={metric!r})` against faiss {faiss.__version__}, {size}", took, peer, "s", "<= 1.2x of faiss",
             shared > 0.999 and took <= 1.2 * peer, equal, "ours decides in float64 and gives ties to the lower row",
         )  # fmt: skip
     found = nearest_by(base, queries, K)
