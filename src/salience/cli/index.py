@@ -75,7 +75,7 @@ def index(
     X = read_vectors(vectors, column)
     y = None if labels is None else _labels(vectors, labels, len(X))
     Q = None if queries is None else read_vectors(queries)
-    wanted = None if query_labels is None else _labels(vectors, query_labels, 0 if Q is None else len(Q))
+    wanted = None if query_labels is None else _labels(vectors, query_labels, _count(Q))
     folder = o.run_folder(output, name, vectors)
     given = {"source": vectors, **ctx.params}
     with RunWriter(folder, "index", given, force=force, argv=ctx.meta.get("argv")) as run:
@@ -143,7 +143,7 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
     drawn = _drawn(len(X), given["rows"], given["seed"])
     y = None if given["labels"] is None else _labels(given["vectors"], given["labels"], len(X))
     metrics = _metrics(X, Q, lambda *_: None)
-    wanted = None if given["query_labels"] is None else _labels("", given["query_labels"], len(Q))
+    wanted = None if given["query_labels"] is None else _labels("", given["query_labels"], _count(Q))
     whole = _funnel({**given, "seed": seed}, X, y, Q, wanted, metrics, None, graphs=False)
     used = given["metric"] or whole.verdict.metric
     audit = _audit(given, X[drawn], Q, None if y is None else y[drawn], used, seed, progress)
@@ -158,6 +158,12 @@ def _labels(vectors: str, given: str, n: int) -> NDArray[Any]:
     if len(found) != n:
         raise ValueError(f"{given} has {len(found):,} labels for {n:,} vectors")
     return found
+
+
+def _count(Q: NDArray[Any] | None) -> int:
+    if Q is None:
+        raise ValueError("--query-labels are those of --queries; give both")
+    return len(Q)
 
 
 def _metrics(X: NDArray[Any], Q: NDArray[Any] | None, note: Any) -> tuple[str, ...]:
@@ -229,7 +235,7 @@ def _indexes(given: dict[str, Any], n: int, metrics: tuple[str, ...]) -> dict[st
     m, construction, search = given["graphs"]
     graph = v.HnswIndex if find_spec("hnswlib") else v.FaissHnswIndex
     shape = {"M": m, "ef_construction": construction, "ef_search": max(search, given["k"])}
-    found = {f"hnsw-{metric}": graph(**shape, metric=metric) for metric in metrics}
+    found: dict[str, Any] = {f"hnsw-{metric}": graph(**shape, metric=metric) for metric in metrics}
     if n >= LEAST_LISTS:
         found |= {"ivf-pq": v.IvfPqIndex(), "rabitq": v.RabitqIndex()}
     return found

@@ -120,7 +120,7 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
 
 
 def judged(frame: Any, label: str, given: dict[str, Any], rate: float, seed: int, tell: Any) -> Verdict:
-    """The verdict on the rows: chosen among two thirds of some rows, judged by a model's losses on the others.
+    """The verdict on the rows: chosen among two thirds of some rows, judged by a model's mistakes on the others.
 
     They are taken class by class in turn, as they are kept; so are the random ones and those of permuted labels.
     """
@@ -146,6 +146,7 @@ def judged(frame: Any, label: str, given: dict[str, Any], rate: float, seed: int
         given["estimator"],
         (numbers[: len(train)], names[: len(train)]),
         (numbers[len(train) :], names[len(train) :]),
+        names_only=True,
         seed=seed,
     )
     return verify(

@@ -190,7 +190,7 @@ def _reader(path: Path) -> Callable[[Path, str | None], NDArray[Any]]:
 
 
 def _not_read(path: Path, error: Exception) -> SourceError:
-    if "allow_pickle" in str(error) or "pickle" in str(error).lower():
+    if "pickle" in str(error) or "Python objects" in str(error):
         return SourceError(
             f"{path} holds Python objects (a pickle), which could run code when they are read; save plain numbers: "
             "np.save(path, np.asarray(vectors, dtype=np.float32))"

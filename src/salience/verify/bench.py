@@ -20,7 +20,7 @@ from salience.parallel import pmap
 from salience.verify.estimators import named_estimator
 from salience.verify.filling import filled_columns, without
 from salience.verify.fingerprints import fingerprint
-from salience.verify.losses import prior_losses, row_losses
+from salience.verify.losses import NamesOnly, prior_losses, row_losses
 from salience.verify.refitting import refitted
 from salience.verify.sample import Sample
 
@@ -229,7 +229,14 @@ def hold_columns(
 
 
 def rows(
-    est: Any, train: Any, test: Any, *, task: str = "auto", seed: int = 0, n_jobs: int = 1
+    est: Any,
+    train: Any,
+    test: Any,
+    *,
+    task: str = "auto",
+    names_only: bool = False,
+    seed: int = 0,
+    n_jobs: int = 1,
 ) -> SubsetBench:
     """The rows of a training set: refit on the kept ones, evaluate on the test rows.
 
@@ -238,6 +245,8 @@ def rows(
     est : {"logistic", "forest", "lightgbm"} or estimator
     train, test : pairs (X, y), or what else `Sample.of` takes
     task : {"auto", "classes", "numbers"}
+    names_only : bool
+        Of classes, count wrong rows instead of log-losses: clean rows make a model surer than unclean test rows bear out.
     seed, n_jobs : int
 
     Returns
@@ -248,13 +257,16 @@ def rows(
     fit, held = Sample.of(train, task=task), Sample.of(test, task=task)
     estimator = named_estimator(est, fit.task, seed)
 
+    def said(model: Any) -> Any:
+        return NamesOnly(model) if names_only and fit.task == "classes" else model
+
     def evaluate(keep: Mask) -> Units:
         kept = fit.take(np.flatnonzero(keep))
         if not len(kept):
-            return prior_losses(fit, held, estimator)
+            return prior_losses(fit, held, said(estimator))
         if fit.task == "classes" and len(np.unique(kept.target.astype(str))) == 1:
-            return prior_losses(kept, held, estimator)  # one class left: no classifier can be fitted
-        return row_losses(named_estimator(estimator, fit.task).fit(kept.X, kept.target), held)
+            return prior_losses(kept, held, said(estimator))  # one class left: no classifier can be fitted
+        return row_losses(said(named_estimator(estimator, fit.task).fit(kept.X, kept.target)), held)
 
     seen = frozenset({fingerprint(held)})
     return LossBench(tuple(range(len(fit))), ("row",), evaluate, data=seen, n_jobs=n_jobs)
