@@ -13,6 +13,7 @@ __all__ = [
     "SubsetBench",  # a bench around a function of one subset
     "Verdict",  # the table of checks
     "agreement",  # does another method agree
+    "compare_row_selectors",  # how well models learn from the rows that each selector keeps
     "columns",  # bench: columns of a table, refitted
     "configurations",  # bench: configurations that were all measured
     "controls",  # are planted columns put where they belong
@@ -49,6 +50,7 @@ __getattr__, __dir__ = lazy_namespace(
         "Verdict": "salience.verify.verdict:Verdict",
         "agreement": "salience.verify.checks.relations:agreement",
         "columns": "salience.verify.bench:columns",
+        "compare_row_selectors": "salience.verify.rowselectors:compare_row_selectors",
         "configurations": "salience.verify.bench:configurations",
         "controls": "salience.verify.checks.planted:controls",
         "covariates_of": "salience.verify.checks.relations:covariates_of",
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
     from salience.verify.nested import verify as verify
     from salience.verify.pairbench import pairs as pairs
     from salience.verify.rowbench import instances as instances
+    from salience.verify.rowselectors import compare_row_selectors as compare_row_selectors
     from salience.verify.sample import Sample as Sample
     from salience.verify.selectors import evaluate_selectors as evaluate_selectors
     from salience.verify.textbench import texts as texts
