@@ -88,7 +88,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
     epochs : pair of int, default=(60, 30)
         Of the stages.
     lr : pair of float, default=(0.1, 0.01)
-        Of SGD.
+        Of SGD. For hundreds of columns 0.1 is too large: take (0.02, 0.01).
     milestones : pair of sequences of int, default=((), ())
         Epochs after which the learning rate is multiplied by `gamma`.
     gamma : float, default=0.1
