@@ -18,7 +18,7 @@ from sklearn.exceptions import NotFittedError
 
 from salience.instances import ImportanceResampler, importance_weights, plot_weights
 from salience.instances.dsir.choice import quotas
-from salience.instances.dsir.ngrams import bucket, ngrams_of
+from salience.instances.dsir.ngrams import bucket, ngrams_of, pieces_of
 from salience.results import Scores
 from salience.verify.bench import rows as rows_bench
 
@@ -105,6 +105,31 @@ def test_the_reduction_is_the_difference_of_two_divergences(fitted):
     assert fitted.kl_reduction(smoothing=0.0) == pytest.approx(
         float((p * (np.log(shares(kept, 0) + 1e-8) - np.log(shares(RAW, 0) + 1e-8))).sum()), abs=1e-9
     )
+
+
+def test_the_reduction_of_pieces_counts_those_pieces_only():
+    documents = [" ".join(texts(FRUIT if i % 4 == 0 else MONEY, 3, 40, seed=i)) for i in range(60)]
+    found = resampler(20, chunk_words=50).fit(documents, TARGET)
+    mask = np.zeros(len(found.n_tokens_), bool)
+    mask[[1, 2, 7, -1]] = True
+    pieces = [piece for document in documents for piece in pieces_of(document, 50)]
+    assert len(pieces) == len(mask)
+    counts = np.zeros((2, 10_000))
+    for row, some in enumerate((pieces, [pieces[i] for i in np.flatnonzero(mask)])):
+        for gram in (gram for piece in some for gram in ngrams_of(piece, 2)):
+            counts[row, bucket(gram, 10_000, "murmur3")] += 1
+    q, s = (counts + 1) / (counts + 1).sum(axis=1, keepdims=True)
+    p = found._target_counts[0] / found._target_counts.sum()
+    assert found.kl_reduction(mask) == pytest.approx(float(p @ np.log(s / q)), abs=1e-9)
+
+
+def test_a_target_is_weighed_by_the_half_it_is_not_in():
+    # a word that one target document alone has tells nothing about it from the other half
+    target = [*TARGET, "quince " * 60]
+    found = resampler(n_buckets=100_000, target_smoothing=0).fit(RAW, target)
+    (crossed,) = found.target_log_weights_
+    assert crossed[:-1].min() > crossed[-1]
+    assert crossed[-1] == pytest.approx(0.0, abs=1e-6)  # neither that half nor the pool has it
 
 
 def test_a_pool_that_is_its_own_target_has_no_weights():
@@ -315,6 +340,8 @@ def files(tmp_path):
     FRAME.write_ndjson(tmp_path / "raw.jsonl")
     FRAME[:300].write_ndjson(tmp_path / "part-1.jsonl")
     FRAME[300:].write_ndjson(tmp_path / "part-2.jsonl")
+    for i in range(8):
+        FRAME[i * 75 : (i + 1) * 75].write_parquet(tmp_path / f"eighth-{i}.parquet")
     (tmp_path / "raw.csv").write_text(FRAME.write_csv())
     return tmp_path
 
@@ -333,6 +360,7 @@ KINDS = {
     "pandas": lambda f: FRAME.to_pandas(),
     "table": lambda f: FRAME.to_arrow(),
     "parquet": lambda f: f / "raw.parquet",
+    "parquet files": lambda f: str(f / "eighth-*.parquet"),
     "jsonl": lambda f: str(f / "raw.jsonl"),
     "list of paths": lambda f: [f / "part-1.jsonl", str(f / "part-2.jsonl")],
     "csv": lambda f: f / "raw.csv",
@@ -408,11 +436,15 @@ def test_two_workers_draw_the_same(files, fitted):
         ) as here,
         distributed.Client(here) as client,
     ):
-        far = resampler().fit(files / "raw.parquet", TARGET, client=client)
+        told = []
+        far = resampler(progress=lambda *said: told.append(said))
+        far.fit(sorted(files.glob("eighth-*")), TARGET, client=client)
         with pytest.raises(ValueError, match="write it to Parquet"):
             resampler().fit(RAW, TARGET, client=client)
     assert np.array_equal(far.select(), fitted.select())
     assert np.array_equal(far.log_weights_, fitted.log_weights_)
+    assert told[-1] == (1400, 1400)
+    assert len(told) > 5  # not only at the end of each pass
 
 
 def test_the_picture_shows_pool_target_kept_and_chance(fitted):

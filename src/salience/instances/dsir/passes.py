@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from salience.instances.dsir.kernels import add_counts, sum_ratios
 from salience.instances.dsir.ngrams import Features, mixed
-from salience.instances.dsir.pools import Part, TextPool
+from salience.instances.dsir.pools import Part, TextPool, Tick
 from salience.parallel import reduce
 from salience.verify.fingerprints import column_sum
 
 __all__ = ["CountPass", "KeptPass", "Tally", "Weighed", "WeightPass", "halves", "joined", "levels", "over"]
 
+_TURN = 4  # parts of a thread between two looks at the keyboard
 LEVELS = 16  # a row is in level j or above with probability 2**-j
 S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
+
+
+class Pass(Protocol[S_co]):
+    """From parts of a pool to a state; a dataclass whose field `tick` is told of rows that were read."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __call__(self, parts: Sequence[Part]) -> S_co: ...
 
 
 @dataclass
@@ -91,11 +101,12 @@ class CountPass:
     groups: int
     group: Callable[[NDArray[np.uint64]], NDArray[np.int64]]
     budget: int | None = None
+    tick: Tick | None = None
 
     def __call__(self, parts: Sequence[Part]) -> Tally:
         tally = Tally(np.zeros((self.groups, self.features.n_buckets), np.int64), 0, self.budget)
         memo = self.features.memo()
-        for first, texts in self.pool.read(parts):
+        for first, texts in self.pool.read(parts, self.tick):
             tally.checksum = (tally.checksum + column_sum(texts, "text")) % 2**64
             rows = np.arange(first, first + len(texts))
             group = self.group(mixed(self.seed, rows))
@@ -125,11 +136,12 @@ class KeptPass:
     features: Features
     kept: NDArray[np.bool_]
     first_piece: NDArray[np.int64]
+    tick: Tick | None = None
 
     def __call__(self, parts: Sequence[Part]) -> NDArray[np.int64]:
         counts = np.zeros((2, self.features.n_buckets), np.int64)
         memo = self.features.memo()
-        for first, texts in self.pool.read(parts):
+        for first, texts in self.pool.read(parts, self.tick):
             bounds = self.first_piece[first : first + len(texts) + 1]
             wanted = np.concatenate([[0], np.cumsum(self.kept[bounds[0] : bounds[-1]])])
             rows = np.flatnonzero(np.diff(wanted[bounds - bounds[0]]))
@@ -185,12 +197,13 @@ class WeightPass:
     null: NDArray[np.float64]
     seed: int = 0
     crossed: bool = False
+    tick: Tick | None = None
 
     def __call__(self, parts: Sequence[Part]) -> list[Weighed]:
         memo = self.features.memo()
         return [
             self._weighed(first + block.first, block)
-            for first, texts in self.pool.read(parts)
+            for first, texts in self.pool.read(parts, self.tick)
             for block in self.features.blocks(texts, memo)
         ]
 
@@ -219,13 +232,13 @@ class WeightPass:
 
 
 def over(
-    fold: Callable[[Sequence[Part]], S],
+    fold: Pass[S],
     parts: list[Part],
     merge: Callable[[S, S], S],
     *,
     threads: int,
     client: Any,
-    done: Callable[[int], None],
+    done: Tick,
 ) -> S:
     """Fold all parts, here in small groups, so that Ctrl-C waits for one group at most, or on a cluster.
 
@@ -235,15 +248,17 @@ def over(
         Told how many rows were read since it was told last.
     """
     if client is not None:
-        state = reduce(fold, parts, merge, _same, client=client)
-        done(sum(part.shard.rows for part in parts))
-        return state
+        rows = sum(part.shard.rows for part in parts)
+
+        def follow(chunks: int, of: int) -> None:
+            done(rows * chunks // of - rows * (chunks - 1) // of)
+
+        return reduce(fold, parts, merge, _same, client=client, progress=follow)
+    fold = replace(fold, tick=done)
     merged: S | None = None
-    for i in range(0, len(parts), threads):
-        group = parts[i : i + threads]
-        state = reduce(fold, group, merge, _same, threads=threads)
+    for i in range(0, len(parts), _TURN * threads):
+        state = reduce(fold, parts[i : i + _TURN * threads], merge, _same, threads=threads)
         merged = state if merged is None else merge(merged, state)
-        done(sum(part.shard.rows for part in group))
     assert merged is not None
     return merged
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from salience.data.readers import Shard, open_described, open_source
 from salience.data.readers.frames import FrameMember
 from salience.data.readers.locate import format_of
 from salience.data.readers.source import MemberSource, SourceError
 
-__all__ = ["Part", "TextPool", "several"]
+__all__ = ["Part", "TextPool", "Tick", "several"]
+
+Tick = Callable[[int], None]
 
 _ROWS = 1024  # read at once: documents can be long
-_MEMORY_ROWS = 1 << 15  # of a part, for texts in memory
+_PART_ROWS = 1 << 15  # of a part, where that can be chosen
 _SPOOL_ROWS = 4096
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -64,7 +67,8 @@ class TextPool:
     def __init__(self, texts: Any, name: str, column: str | None = None) -> None:
         self.name = name
         self.fleeting = False
-        self._source = self._opened(texts, column)
+        self._opened_as = self._opened(texts, column)  # a temporary file lives as long as this does
+        self._source = _in_small_parts(self._opened_as)
         self.column = _text_column(self._source, name, column)
         if not self._source.rows:
             raise ValueError(f"{name} is empty: it has no document; give at least one")
@@ -80,12 +84,21 @@ class TextPool:
         firsts = itertools.accumulate((shard.rows for shard in shards), initial=0)
         return [Part(first, shard) for first, shard in zip(firsts, shards, strict=False)]
 
-    def read(self, parts: Iterable[Part]) -> Iterator[tuple[int, pa.Array]]:
-        """The texts of these parts, some at a time, each with the number of its first row."""
+    def read(self, parts: Iterable[Part], tick: Tick | None = None) -> Iterator[tuple[int, pa.Array]]:
+        """The texts of these parts, some at a time, each with the number of its first row.
+
+        Parameters
+        ----------
+        parts : iterable of Part
+        tick : callable, optional
+            Told after some rows how many they were.
+        """
         for first, shard in parts:
             for batch in self._source.batches(shard, [self.column], _ROWS):
                 yield first, self._checked(batch.column(0), first)
                 first += batch.num_rows
+                if tick is not None:
+                    tick(batch.num_rows)
 
     def check_shared(self) -> None:
         """Refuse data in memory where workers are to read it."""
@@ -106,7 +119,7 @@ class TextPool:
     def _opened(self, texts: Any, column: str | None) -> Any:
         if isinstance(texts, TextPool):
             self.fleeting = texts.fleeting
-            return texts._source
+            return texts._opened_as
         if isinstance(texts, str | os.PathLike) or _are_paths(texts):
             return open_source(texts)
         if _is_table(texts) or isinstance(texts, MemberSource):
@@ -167,7 +180,8 @@ class TextPool:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_source": self._source.describe()}  # data in memory refuses, and says why
+        state = {**self.__dict__, "_source": self._source.describe()}  # data in memory refuses, and says why
+        return {**state, "_opened_as": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _source=open_described(state["_source"]))
@@ -223,8 +237,26 @@ def _is_path(text: str) -> bool:
 
 def _in_memory(texts: pa.Array | pa.ChunkedArray) -> MemberSource:
     table = pa.table({"text": texts})
-    slices = [table.slice(a, _MEMORY_ROWS) for a in range(0, len(table), _MEMORY_ROWS)] or [table]
+    slices = [table.slice(a, _PART_ROWS) for a in range(0, len(table), _PART_ROWS)] or [table]
     return MemberSource("frame", [FrameMember.wrap(some) for some in slices])
+
+
+def _in_small_parts(source: Any) -> Any:
+    """Parquet by some thousand rows a part: a million texts, as tables are read, may be gigabytes."""
+    if source.format != "parquet":
+        return source
+    description = source.describe()
+    for member in description["members"]:
+        metadata = pq.read_metadata(member["path"])
+        pieces: list[tuple[list[int], int]] = []
+        for i in range(metadata.num_row_groups):
+            rows = metadata.row_group(i).num_rows
+            if pieces and pieces[-1][1] + rows <= _PART_ROWS:
+                pieces[-1] = ([*pieces[-1][0], i], pieces[-1][1] + rows)
+            elif rows:
+                pieces.append(([i], rows))
+        member["pieces"] = pieces
+    return open_described(description)
 
 
 def _text_column(source: Any, name: str, column: str | None) -> str:

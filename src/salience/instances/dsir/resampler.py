@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -297,12 +298,13 @@ class ImportanceResampler(Chosen):
         return same_kind(raw, rows, list(self.selected_texts()), self._pool_of(None).column)
 
     def _counter(self, total: int) -> Callable[[int], None]:
-        done = [0]
+        done, lock = [0], threading.Lock()
 
         def step(rows: int) -> None:
-            done[0] += rows
-            if self.progress is not None:
-                self.progress(done[0], total)
+            with lock:
+                done[0] += rows
+                if self.progress is not None:
+                    self.progress(done[0], total)
 
         return step
 
