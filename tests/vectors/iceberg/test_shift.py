@@ -1,0 +1,40 @@
+"""Two orders of the same things."""
+
+import numpy as np
+import pytest
+
+from salience.vectors.iceberg.shift import RankShift
+
+
+def shift(first, second):
+    return RankShift.between([f"c{i}" for i in range(len(first))], first, second, by=("recall", "task"))
+
+
+def test_the_same_order_has_tau_one_and_no_inversion():
+    found = shift([0.9, 0.5, 0.1], [3.0, 2.0, 1.0])
+    assert found.tau == pytest.approx(1)
+    assert found.inversions.height == 0
+
+
+def test_the_reverse_order_inverts_every_pair():
+    found = shift([0.9, 0.5, 0.1], [1.0, 2.0, 3.0])
+    assert found.tau == pytest.approx(-1)
+    assert found.inversions.height == 3
+    assert "beats c2 by recall" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "tau"), [([1, 1], [1, 2], 0.0), ([1, 2], [3, 3], 0.0), ([1, 1], [5, 5], 1.0)]
+)
+def test_an_order_that_orders_nothing(first, second, tau):
+    assert shift(first, second).tau == tau
+    assert shift(first, second).inversions.height == 0
+
+
+def test_equal_values_share_a_rank():
+    assert shift([0.5, 0.9, 0.5], [1.0, 1.0, 1.0]).table["rank_recall"].to_list() == [2, 1, 2]
+
+
+def test_lengths_must_agree():
+    with pytest.raises(ValueError, match="2 names"):
+        RankShift.between(["a", "b"], np.zeros(3), np.zeros(2), by=("x", "y"))
