@@ -260,9 +260,7 @@ def test_scores_are_judged_beside_repeats_a_permuted_target_and_covariates():
     wrong = np.arange(120) % 4 == 0
     given = np.where(wrong, 1 - y[:120], y[:120])
     bench = rows("logistic", (X[:120], given), (X[120:], y[120:]))
-    right, blind = (
-        Scores.from_values(worth * 1.0, keys=("row",), item="row") for worth in (~wrong, wrong)
-    )
+    right, blind = (Scores.from_values(worth * 1.0, keys=("row",), item="row") for worth in (~wrong, wrong))
     verdict = verify(
         right,
         bench,

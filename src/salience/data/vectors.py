@@ -159,10 +159,9 @@ def _table(path: Path, column: str | None) -> NDArray[Any]:
     lengths = values.arr.len() if isinstance(values.dtype, pl.Array) else values.list.len()
     odd = np.flatnonzero((lengths != lengths.max()).fill_null(True).to_numpy())
     if len(odd):
-        said = lengths[int(odd[0])]
+        said = lengths.fill_null(0).to_list()[int(odd[0])]
         raise SourceError(
-            f"row {odd[0]} of {name!r} in {path} has {'no vector' if said is None else f'{said} numbers'}, others have "
-            f"{lengths.max()}"
+            f"row {odd[0]} of {name!r} in {path} has {said} numbers, others have {lengths.to_numpy().max()}"
         )
     flat = values.explode()
     if flat.null_count():

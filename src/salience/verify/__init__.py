@@ -13,8 +13,8 @@ __all__ = [
     "SubsetBench",  # a bench around a function of one subset
     "Verdict",  # the table of checks
     "agreement",  # does another method agree
-    "compare_row_selectors",  # how well models learn from the rows that each selector keeps
     "columns",  # bench: columns of a table, refitted
+    "compare_row_selectors",  # how well models learn from the rows that each selector keeps
     "configurations",  # bench: configurations that were all measured
     "controls",  # are planted columns put where they belong
     "covariates_of",  # cardinality, frequency, missing values, position of columns
