@@ -18,6 +18,7 @@ FINDS = {
     "kan_curves": "kept: x0, x1, x2, x3, x4",
     "mixed_model": "outliers: patient 00, patient 01, patient 07",
     "needle_pair": "found: f3 and f7",
+    "noisy_labels": "wrong labels found: AUC 1.00",
     "order_3mr": "by 3MR:",
     "quickselection": "planted columns in the top 20: 1",
     "rank_census": "keep: relationship, marital-status, capital-gain",

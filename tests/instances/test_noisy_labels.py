@@ -23,6 +23,7 @@ from salience.instances.noisy_labels.network import build, features_of
 from salience.instances.noisy_labels.plots import plot_accuracy
 from salience.networks.nested import keep_first, length_probabilities
 from salience.results import Scores
+from salience.verify import parts, retention, rows
 
 SMALL = {"n_features": 16, "hidden": 32, "epochs": (8, 4), "forget_rate": 0.2, "random_state": 0}
 
@@ -237,6 +238,46 @@ def test_a_sigma_below_the_number_of_classes_is_said(noisy):
     X, _, given = noisy
     with pytest.warns(UserWarning, match="below the number of classes, 3"):
         NestedClassifier(**SMALL, sigma=1.5, coteach=False).fit(X, given)
+
+
+def by_neurons(model, X, y):
+    """Bench: how sure the first network is of the right class when only some of its neurons are there."""
+    features = features_of(model.networks_[0], model.scale_(X))
+    W = model.networks_[0].W.detach().numpy()
+
+    def sureness(u):
+        logits = u @ W
+        return (logits.argmax(1) == y).astype(float)
+
+    return parts(sureness, features, items=range(1, features.shape[1] + 1), keys=("neuron",))
+
+
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [(None, "holds"), (-1.0, "fails"), (0.0, "fails")],
+    ids=["own", "reversed", "random"],
+)
+def test_the_order_of_the_neurons_is_judged_on_other_rows(digits, values, verdict):
+    X, _, given, X_test, y_test = digits
+    model = NestedClassifier(scale=None, sigma=10, coteach=False, random_state=0).fit(X, given)
+    own = model.scores_.values
+    judged = {None: own, -1.0: -own, 0.0: np.random.default_rng(0).permutation(own)}[values]
+    scores = Scores.from_values(judged, range(1, 65), keys="neuron", item="neuron")
+    check = retention(scores, by_neurons(model, X_test, y_test), (0.1, 0.2, 0.4))
+    assert check.verdict == verdict
+
+
+@pytest.mark.parametrize(("sign", "better"), [(1, True), (-1, False)], ids=["suspects out", "suspects kept"])
+def test_without_its_suspects_a_set_teaches_more(digits, sign, better):
+    X, _, given, X_test, y_test = digits
+    model = NestedClassifier(scale=None, sigma=10, forget_rate=0.4, random_state=0).fit(X, given)
+    bench = rows("logistic", (X, given.astype(str)), (X_test, y_test.astype(str)))
+    order = model.label_errors_.order()[::-sign]  # the least suspicious first
+    keep = np.zeros((2, 1000), dtype=bool)
+    keep[0, order[:600]] = True
+    keep[1, np.random.default_rng(0).permutation(1000)[:600]] = True
+    own, random = bench.values(keep).mean(axis=1)
+    assert (own < random) == better
 
 
 # ---- co-teaching ------------------------------------------------------------------------------------------
