@@ -180,6 +180,13 @@ def test_a_grid_holds_a_crop_in_each_cell(teacher, data):
     assert torch.equal(data[1][found.source_index_[:, 3]], found.labels_)
 
 
+def test_every_image_gets_some_of_the_first_and_some_of_the_last(teacher, data):
+    found = NRRDistiller(teacher, ipc=2, factor=2, steps=0, correct_only=False).fit(*data)
+    confidence = found.scores_.frame["confidence"].to_numpy()[found.source_index_]
+    for rows in confidence.reshape(CLASSES, 2, 4):
+        assert (np.diff(rows.T.ravel()) >= 0).all()  # cell by cell over the images, the least sure first
+
+
 def test_each_cell_has_a_map_of_its_own(teacher, data):
     found = NRRDistiller(teacher, ipc=2, factor=2, steps=0, correct_only=False).fit(*data)
     tops = found.activation_.reshape(6, 2, 6, 2, 6).max(axis=(2, 4))
