@@ -67,15 +67,19 @@ class CoTeaching:
             self.kept[rows[pick].numpy()] += 1
         self.model.train()
         lengths = self.networks[0].draw(len(y))
-        found = {}
-        for i, (network, optimizer) in enumerate(zip(self.networks, self.optimizers, strict=True)):
-            theirs = picks[1 - i]
-            value = cross_entropy(network(x[theirs], _of_rows(lengths, theirs)), y[theirs])
+        values = [
+            cross_entropy(network(x[theirs], _of_rows(lengths, theirs)), y[theirs])
+            for network, theirs in zip(self.networks, reversed(picks), strict=True)
+        ]
+        for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-            value.backward()
+        torch.stack(
+            values
+        ).sum().backward()  # the networks share nothing, so each gets the gradient of its own loss
+        for optimizer in self.optimizers:
             optimizer.step()
-            found[f"loss{i + 1}"] = value.item()
-        return {"loss": sum(found.values()) / 2, **found}
+        one, two = (value.item() for value in values)
+        return {"loss": (one + two) / 2, "loss1": one, "loss2": two}
 
     def after_epoch(self, epoch: int, record: Any) -> None:
         """Counts the epochs, for the rate that grows."""
