@@ -21,6 +21,7 @@ Integers: TypeAlias = NDArray[np.int64]
 
 EUCLIDEAN, INNER, COSINE = 0, 1, 2
 LANES = 32  # similarities looked at together: one test in place of so many
+FIRST = 4  # times k: from so many rows a bound is taken before any waits
 HALVINGS = 40  # of the range of values in search of a bound
 
 
@@ -100,11 +101,17 @@ def scan(
     capacity = waiting.shape[2]
     k = keys.shape[2]
     width = products.shape[1]
+    similarities = np.empty(width, dtype=np.float32)
     for g in range(len(kinds)):
         factor = times[g, first : first + width]
         summand = plus[g, first : first + width]
         for r in range(len(products)):
             row, line, spots = products[r], waiting[g, r], places[g, r]
+            if width > FIRST * k and floors[g, r] == -np.inf and counts[g, r] == 0:
+                for x in range(width):
+                    similarities[x] = row[x] * factor[x] + summand[x]
+                # one more than k: the query itself may be among them
+                floors[g, r] = _bound(similarities, width, k + 1, k + 1 + k // 2, slack[g, r])
             floor, count, itself = floors[g, r], counts[g, r], own[r] - offset - first
             for start in range(0, width, LANES):
                 stop = start + LANES
@@ -182,25 +189,9 @@ def _thin(
     slack: Any,
     floors: Floats32,
 ) -> None:
-    """Drop what lies below the k-th best that waits by more than both can be off. The order stays.
-
-    The bound is found by halving the range of values until between k and `most` lie above it: counting is one
-    vector pass, and any value that k or more reach is a bound.
-    """
+    """Drop what lies below the k-th best that waits by more than both can be off. The order stays."""
     count = counts[r]
-    low, high = waiting[0], waiting[0]
-    for x in range(count):
-        low, high = min(low, waiting[x]), max(high, waiting[x])
-    for _ in range(HALVINGS):
-        middle = np.float32(0.5) * low + np.float32(0.5) * high
-        reached = _reached(waiting, count, middle)
-        if reached >= k:
-            low = middle
-            if reached <= most:
-                break
-        else:
-            high = middle
-    floors[r] = max(floors[r], np.float32(low - 2.0 * slack))
+    floors[r] = max(floors[r], _bound(waiting, count, k, most, slack))
     kept = 0
     for x in range(count):
         if waiting[x] >= floors[r]:
@@ -208,6 +199,27 @@ def _thin(
             places[kept] = places[x]
             kept += 1
     counts[r] = kept
+
+
+@njit(nogil=True, cache=True)
+def _bound(values: Floats32, count: int, least: int, most: int, slack: Any) -> Any:
+    """What lies below it cannot be among the best of `values`, found by halving their range.
+
+    Counting is one vector pass, and any value that `least` or more reach is a bound, so it is enough to come near.
+    """
+    low, high = values[0], values[0]
+    for x in range(count):
+        low, high = min(low, values[x]), max(high, values[x])
+    for _ in range(HALVINGS):
+        middle = np.float32(0.5) * low + np.float32(0.5) * high
+        reached = _reached(values, count, middle)
+        if reached >= least:
+            low = middle
+            if reached <= most:
+                break
+        else:
+            high = middle
+    return np.float32(low - 2.0 * slack)
 
 
 @njit(nogil=True, cache=True)
