@@ -56,7 +56,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory, filler: list[str]) -> Path:
 
 
 def test_a_summary_takes_the_sentences_about_what_all_are_about(call, reports: Path) -> None:
-    result = call("summarize", reports, "--k", 4)
+    result = call("summarize", reports, "--k", 4, "--method", "continuous")
     assert result.exit_code == 0, result.stderr
     summary = Path("runs/reports0/summary.txt").read_text().splitlines()
     assert len(summary) == 4
@@ -66,7 +66,7 @@ def test_a_summary_takes_the_sentences_about_what_all_are_about(call, reports: P
     assert verdict.named("retention").verdict == "holds"
     assert "Sentences that are alike" in Path("runs/reports0/report.html").read_text()
     reasons = pl.read_parquet("runs/reports0/reasons.parquet")
-    assert set(reasons.columns) == {"for", "by", "value"}
+    assert set(reasons.columns) == {"for", "by", "share", "text"}
 
 
 def test_sentences_without_a_common_topic_are_not_said_to_have_one(call, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def choose(
     import polars as pl
 
     from salience.cli import pictures, show
-    from salience.cli.ending import shown, told
+    from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
     from salience.cli.texts import open_texts
     from salience.instances import plot_weights
@@ -107,7 +107,7 @@ def choose(
             found.explain(int(i), 8).select(pl.lit(int(found.row_[i])).alias("row"), "ngram", "count", "contribution")
             for i in first[:EXPLAINED]
         ])  # fmt: skip
-        run.write_frame("reasons", reasons)
+        tabled(run, "reasons", "Why the first texts are drawn: the n-grams that add most", reasons)
         nearer, signal = found.kl_reduction(), float(np.min(found.signal_))
         said = [
             f"{plural(len(drawn), 'text')} of {plural(pool.rows, 'document')} are drawn; their n-grams are "

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from salience.verify.verdict import Verdict
 
 
+def tabled(run: RunWriter, name: str, title: str, frame: pl.DataFrame) -> None:
+    """Write a table into the run and have its report show it."""
+    run.write_frame(name, frame)
+    run.info.setdefault("tables", []).append({"file": f"{name}.parquet", "title": title})
+
+
 def told(run: RunWriter, title: str, said: Sequence[str], report: bool) -> None:
     """Keep in the run what it comes to, and write its report if one is wanted.
 

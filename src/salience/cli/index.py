@@ -67,7 +67,7 @@ def index(
 ) -> None:
     """Will an index over these vectors serve? Task, metric, index, recall, order of insertion, rows out of reach."""
     from salience.cli import pictures, show
-    from salience.cli.ending import shown, told
+    from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
     from salience.data.vectors import read_vectors
     from salience.runs.writer import RunWriter
@@ -104,14 +104,20 @@ def index(
         run.write_scores("scores", scores)
         run.write_scores("dimension", _of_source(audit.lid_, drawn))
         run.write_scores("configurations", part.scores)
-        run.write_frame("metrics", whole.by_metric)
-        run.write_frame("indexes", part.by_index)
-        run.write_frame("funnel", part.funnel)
-        run.write_frame("orders", audit.table_)
-        run.write_frame("parameters", advice.grid)
+        tabled(run, "metrics", "Exact search by each metric", whole.by_metric)
+        tabled(
+            run, "indexes", "Indexes: worth for the task, recall, and where the rest is lost", part.by_index
+        )
+        tabled(run, "funnel", "The funnel: losses with their intervals", part.funnel)
+        if part.rank_shift is not None:
+            title = f"By recall and by worth: the orders agree to {part.rank_shift.tau:.2f} (Kendall's tau)"
+            tabled(run, "rank_shift", title, part.rank_shift.table)
+        tabled(run, "orders", f"Recall of a graph by {used}, by order of insertion", audit.table_)
+        tabled(run, "parameters", f"Which parameters reach a recall of {target:g}", advice.grid)
+        tabled(run, "tree", "The published tree, question by question", _path(whole))
         run.write_json("meta_features", whole.meta_features.to_dict())
-        for title, draw in _pictures(part, audit).items():
-            pictures.keep(run, title.split()[0].lower(), title, draw)
+        for picture, (title, draw) in _pictures(part, audit).items():
+            pictures.keep(run, picture, title, draw)
         verdict = _judged(audit, advice, whole, used, target)
         run.write_text("verdict.json", verdict.to_json())
         said = [*_of_exact_search(whole), *str(advice).splitlines(), _unreached(scores)]
@@ -302,6 +308,16 @@ def _of_exact_search(whole: Any) -> list[str]:
     return [words for words in whole.verdict.words if not words.startswith(names)]
 
 
+def _path(whole: Any) -> Any:
+    """The meta-features as the tree asks for them, with the margin of each answer."""
+    import polars as pl
+
+    fields = ("question", "value", "threshold", "answer", "margin", "share", "close")
+    return pl.DataFrame(
+        [{name: getattr(step, name) for name in fields} for step in whole.recommendation.path]
+    )
+
+
 def _unreached(scores: Any) -> str:
     from salience.report.words import plural
 
@@ -312,5 +328,16 @@ def _unreached(scores: Any) -> str:
     )
 
 
-def _pictures(part: Any, audit: Any) -> dict[str, Any]:
-    return {}
+def _pictures(part: Any, audit: Any) -> dict[str, tuple[str, Any]]:
+    """Name, title and how it is drawn."""
+    from salience.vectors.iceberg.pictures import draw_funnel, draw_shift
+
+    drawn = {
+        "losses": ("What each configuration finds, and where the rest is lost", lambda: draw_funnel(part))
+    }
+    if part.rank_shift is not None:
+        drawn["shift"] = (
+            "Configurations by recall and by what they are worth",
+            lambda: draw_shift(part.rank_shift),
+        )
+    return drawn

@@ -66,7 +66,7 @@ def summarize(
     import polars as pl
 
     from salience.cli import pictures, show
-    from salience.cli.ending import shown, told
+    from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
     from salience.cli.texts import read_documents
     from salience.report.words import plural
@@ -91,7 +91,12 @@ def summarize(
         run.write_scores("scores", scores)
         reasons = [_reason(found, one.index) for one in chosen]
         if reasons:
-            run.write_frame("reasons", pl.concat(reasons))
+            tabled(
+                run,
+                "reasons",
+                "Which sentences vote for those taken, each with its share",
+                pl.concat(reasons),
+            )
         said = [one.sentence for one in chosen]
         run.write_text("summary.txt", "\n".join([*said, ""]))
         pictures.keep(run, "graph", "Sentences that are alike, the best of them numbered", found.plot)
@@ -177,6 +182,8 @@ def _reason(found: Any, sentence: int) -> Any:
     import polars as pl
 
     voters = found.explain(sentence, 5)
+    told = pl.col("text") if "text" in voters.frame.columns else pl.col(voters.keys[0])
     return voters.frame.select(
-        pl.lit(sentence, pl.Int64).alias("for"), pl.col(voters.keys[0]).cast(pl.String).alias("by"), "value",
+        pl.lit(sentence, pl.Int64).alias("for"), pl.col(voters.keys[0]).cast(pl.String).alias("by"),
+        pl.col("value").alias("share"), told.cast(pl.String).alias("text"),
     )  # fmt: skip

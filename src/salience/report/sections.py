@@ -18,6 +18,7 @@ from salience.runs.reader import Run
 __all__ = ["SECTIONS", "Section"]
 
 SHOWN_AT_FIRST = 50  # rows of the ranking on the page before "show all"
+TABLE_ROWS = 60  # of a table that is not the ranking
 MOST_ROWS = 1000  # rows of the ranking in the file at all: it stays below two megabytes
 
 
@@ -109,6 +110,28 @@ def pictures(run: Run) -> dict[str, Any] | None:
     reasons = run.file("reasons.txt")
     said = reasons.read_text("utf-8") if reasons is not None else None
     return {"shown": shown, "said": said} if shown else None
+
+
+def tables(run: Run) -> dict[str, Any] | None:
+    """Tables that the command wrote and wants to be read: the first rows of each."""
+    shown = []
+    for table in run.info.get("tables", []):
+        frame = run.read_frame(Path(table["file"]).name.removesuffix(".parquet"))
+        if frame is not None and len(frame):
+            right = [kind.is_numeric() for kind in frame.dtypes]
+            rows = [
+                [
+                    {
+                        "right": is_right,
+                        "text": number(value, 4) if is_right else "" if value is None else str(value),
+                    }
+                    for value, is_right in zip(row, right, strict=True)
+                ]
+                for row in frame.head(TABLE_ROWS).rows()
+            ]
+            more = max(0, len(frame) - TABLE_ROWS)
+            shown.append({**table, "columns": frame.columns, "rows": rows, "more": more})
+    return {"tables": shown} if shown else None
 
 
 def redundancy(run: Run) -> dict[str, Any] | None:
@@ -278,6 +301,7 @@ def repeat(run: Run) -> dict[str, Any] | None:
 SECTIONS = (
     Section("summary", "In short", summary),
     Section("pictures", "In pictures", pictures),
+    Section("tables", "In numbers", tables),
     Section("ranking", "The ranking", ranking),
     Section("cardinality", "Signal and cardinality", cardinality),
     Section("verification", "Does it hold up?", verification),
