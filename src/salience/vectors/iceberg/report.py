@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,9 @@ from salience.vectors.iceberg.shift import RankShift
 from salience.vectors.iceberg.tasks import VOTES, Judge, distinct, overlap, votes
 from salience.vectors.iceberg.tree import Recommendation
 from salience.vectors.iceberg.verdict import Verdict, judged
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["FunnelReport", "Measured"]
 
@@ -51,8 +54,8 @@ class FunnelReport:
         the point: they are ordered here as people order them.
     scores : Scores
         All configurations, keys ``metric``, ``index``, ``params``; bootstrap replicates are kept.
-    hubs : Scores
-        For every metric and row of the base the number of queries that have it among their exact answers.
+    hub_counts : dict of str to ndarray of int32, shape (n,)
+        For every metric, how many queries have each row of the base among their exact answers.
     queries : polars.DataFrame
         Per query and configuration what it ``found`` of what was ``possible``, and the ``share``.
     meta_features : MetaFeatures
@@ -77,7 +80,7 @@ class FunnelReport:
     funnel: pl.DataFrame
     rank_shift: RankShift | None
     scores: Scores
-    hubs: Scores
+    hub_counts: dict[str, NDArray[np.int32]]
     queries: pl.DataFrame
     meta_features: MetaFeatures
     recommendation: Recommendation
@@ -87,6 +90,25 @@ class FunnelReport:
     chance: float
     unit: str
     notes: tuple[str, ...] = field(default=())
+
+    @property
+    def hubs(self) -> Scores:
+        """Rows of the base by the number of queries that they answer, a ranking per metric.
+
+        Made when it is asked for: it has a line for every row and metric.
+        """
+        metrics = list(self.hub_counts)
+        n = len(self.hub_counts[metrics[0]])
+        frame = pl.DataFrame(
+            {
+                "metric": np.repeat(metrics, n),
+                "row": np.tile(np.arange(n, dtype=np.int64), len(metrics)),
+                "value": np.concatenate(list(self.hub_counts.values())).astype(np.float64),
+            }
+        )
+        said = self.scores.meta
+        meta = Meta(method=said.method, params=said.params, seed=said.seed, rows=said.rows, unit="lists")
+        return Scores(frame, ("row",), by=("metric",), item="row", meta=meta)
 
     def fastest(self, *, recall: float | None = None, value: float | None = None) -> pl.DataFrame:
         """For every metric and index its fastest configuration that reaches a level, fastest first.
@@ -119,6 +141,12 @@ class FunnelReport:
         return RankShift.between(
             labels, speeds[0], speeds[1], by=(f"speed at recall {recall:g}", f"speed at worth {value:g}")
         )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """What every configuration finds, and what embedding, metric and index lose."""
+        from salience.vectors.iceberg.pictures import draw_funnel
+
+        return draw_funnel(self, ax)
 
     def __str__(self) -> str:
         parts = [str(self.meta_features), str(self.recommendation), str(self.verdict)]
@@ -170,7 +198,9 @@ class Measured:
         every = list(range(len(everything)))
         funnel = Funnel.of(list(exact_of.values()), every, [exact_of[a.metric] for a in everything], worth)
         table = self._table(everything, found, worth, funnel, exact_of)
-        hubs, crowds = self._hubs(meta)
+        hubs = self._hubs()
+        lists = len(self.judge.possible)
+        crowds = [(metric, int(count.argmax()), float(count.max()) / lists) for metric, count in hubs.items()]
         by_metric = self._by_metric(table[: len(self.exact)], worth, crowds)
         by_index = table[len(self.exact) :].with_columns(
             pl.Series("build_seconds", [self.build_seconds[a.index] for a in self.searched], dtype=pl.Float64)
@@ -232,24 +262,11 @@ class Measured:
             pl.Series("crowd", [share for _, _, share in crowds]),
         )  # fmt: skip
 
-    def _hubs(self, meta: Meta) -> tuple[Scores, list[tuple[str, int, float]]]:
-        counts = [np.bincount(answers.ids[answers.ids >= 0], minlength=self.rows) for answers in self.exact]
-        crowds = [
-            (answers.metric, int(count.argmax()), float(count.max()) / len(answers.ids))
-            for answers, count in zip(self.exact, counts, strict=True)
-        ]
-        metrics = pl.Series(
-            [answers.metric for answers in self.exact], dtype=pl.Enum([a.metric for a in self.exact])
-        )
-        frame = pl.DataFrame(
-            {
-                "metric": metrics[np.repeat(np.arange(len(counts)), self.rows)],
-                "row": np.tile(np.arange(self.rows), len(counts)),
-                "value": np.concatenate(counts).astype(np.float64),
-            }
-        )
-        said = Meta(method=meta.method, params=meta.params, seed=meta.seed, rows=meta.rows, unit="lists")
-        return Scores(frame, ("row",), by=("metric",), item="row", meta=said), crowds
+    def _hubs(self) -> dict[str, NDArray[np.int32]]:
+        return {
+            answers.metric: np.bincount(answers.ids[answers.ids >= 0], minlength=self.rows).astype(np.int32)
+            for answers in self.exact
+        }
 
     def _queries(self, everything: Sequence[Answers], found: Floats) -> pl.DataFrame:
         m = len(self.judge.possible)

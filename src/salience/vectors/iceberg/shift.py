@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 from scipy.stats import kendalltau
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["RankShift"]
 
@@ -63,6 +67,12 @@ class RankShift:
             schema_overrides={"first": pl.String, "second": pl.String},
         )  # fmt: skip
         return cls(table, _tau(one, two), inversions)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """A line per configuration from one rank to the other."""
+        from salience.vectors.iceberg.pictures import draw_shift
+
+        return draw_shift(self, ax)
 
     def __str__(self) -> str:
         by = self.table.columns[1:3]

@@ -120,7 +120,5 @@ def _on_the_index(row: dict[str, Any], several: bool) -> str:
     layers = ("embedding", "metric", "index")
     worst = max(layers, key=lambda layer: row[f"loss_{layer}"])
     losses = ", ".join(f"{layer} {row[f'loss_{layer}']:+.3f}" for layer in layers)
-    return (
-        f"{row['index']} ({row['metric']}{', ' + row['params'] if several else ''}): recall {row['recall']:.3f}, worth {row['value']:.3f}; most is "
-        f"lost to the {worst} ({losses})."
-    )
+    name = f"{row['index']} ({row['metric']}{', ' + row['params'] if several else ''})"
+    return f"{name}: recall {row['recall']:.3f}, worth {row['value']:.3f}; most is lost to the {worst} ({losses})."
