@@ -429,8 +429,8 @@ def test_queries_that_are_rows_are_warned_of(blobs):
         (lambda X, y, Q, yq: (X, y, Q, None), "query_labels is missing"),
         (lambda X, y, Q, yq: (X, y, Q, yq[:-1]), "query_labels has the shape"),
         (lambda X, y, Q, yq: (X, y, Q[:, :5], yq), "features"),
-        (lambda X, y, Q, yq: (np.where(X < X[3, 3], np.nan, X), y, Q, yq), "NaN"),
-        (lambda X, y, Q, yq: (X, y, np.where(Q < Q[3, 3], np.inf, Q), yq), "infinity"),
+        (lambda X, y, Q, yq: (np.where(X[3, 3] > X, np.nan, X), y, Q, yq), "NaN"),
+        (lambda X, y, Q, yq: (X, y, np.where(Q[3, 3] > Q, np.inf, Q), yq), "infinity"),
         (
             lambda X, y, Q, yq: (np.where(np.arange(len(X))[:, None] == 5, 0, X), y, Q, yq),
             "row 5 of base is zero",
