@@ -6,10 +6,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from salience.plotting.drawing import BLUE, GREY, ORANGE, PURPLE, axes_or_new, label_of
+from salience.plotting.drawing import BLUE, GREY, ORANGE, PURPLE, axes_or_new
+from salience.results.display import shortened
 from salience.vectors.iceberg.funnel import LAYERS
+from salience.vectors.iceberg.naming import short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +22,7 @@ __all__ = ["draw_funnel", "draw_shift"]
 
 COLOURS = dict(zip(LAYERS, (GREY, ORANGE, PURPLE), strict=True))
 BESIDE: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points", "fontsize": "small"}
+WIDTH = 36  # of a name
 MOST = 16  # configurations that fit
 APART = 0.055  # between two names at the edge of a slope chart, as a share of its height
 
@@ -31,7 +33,7 @@ def draw_funnel(report: FunnelReport, ax: Axes | None = None) -> Axes:
     Losses below 0, where the errors of an index help, are written beside the bar and not drawn.
     """
     frame = report.scores.frame.head(MOST)
-    names = _names(frame)
+    names = [_shown(name) for name in short_names(frame.rows(named=True))]
     ax = axes_or_new(ax, height=1.3 + 0.34 * frame.height)
     place = np.arange(frame.height)
     worth = frame["value"].to_numpy()
@@ -79,11 +81,11 @@ def draw_shift(shift: RankShift, ax: Axes | None = None) -> Axes:
     for side, rank, values in ((0, ranks[0], table[first]), (1, ranks[1], table[second])):
         heights = _apart(rank.astype(float), APART * max(highest, 4))
         for name, value, height in zip(table["configuration"], values, heights, strict=True):
-            text = f"{label_of(name)}  {value:.3f}" if side == 0 else f"{value:.3f}  {label_of(name)}"
+            text = f"{_shown(name)}  {value:.3f}" if side == 0 else f"{value:.3f}  {_shown(name)}"
             ax.annotate(text, (side, height), xytext=(-9 if side == 0 else 9, 0), textcoords="offset points",
                         ha="right" if side == 0 else "left", va="center", fontsize="small")  # fmt: skip
     ax.set_ylim(highest + 0.6, 0.4)
-    ax.set_xlim(-0.9, 1.9)
+    ax.set_xlim(-1.05, 2.05)
     ax.set_xticks([0, 1], [f"by {first}", f"by {second}"])
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
@@ -93,13 +95,8 @@ def draw_shift(shift: RankShift, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _names(frame: pl.DataFrame) -> list[str]:
-    """Short names; parameters only where they tell configurations apart."""
-    plain = [f"{row['index']} ({row['metric']})" for row in frame.rows(named=True)]
-    return [
-        label_of(name if plain.count(name) == 1 else f"{name} #{plain[: i + 1].count(name)}")
-        for i, name in enumerate(plain)
-    ]
+def _shown(name: str) -> str:
+    return shortened(name, WIDTH).replace("$", r"\$")
 
 
 def _apart(heights: np.ndarray, least: float) -> np.ndarray:

@@ -15,6 +15,7 @@ from salience.results import Scores
 from salience.results.meta import Meta
 from salience.vectors.iceberg.funnel import Funnel, Worth
 from salience.vectors.iceberg.meta import MetaFeatures
+from salience.vectors.iceberg.naming import short_names
 from salience.vectors.iceberg.search import Answers
 from salience.vectors.iceberg.shift import RankShift
 from salience.vectors.iceberg.tasks import VOTES, Judge, distinct, overlap, votes
@@ -309,7 +310,5 @@ class Measured:
 def _shift(by_index: pl.DataFrame) -> RankShift | None:
     if by_index.height < 2:
         return None
-    rows = by_index.rows(named=True)
-    once = len({(row["index"], row["metric"]) for row in rows}) == len(rows)
-    names = [f"{row['index']} ({row['metric']}{'' if once else ', ' + row['params']})" for row in rows]
+    names = short_names(by_index.rows(named=True))
     return RankShift.between(names, by_index["recall"], by_index["value"], by=("recall", "task"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
+from salience.vectors.iceberg.naming import short_names
 from salience.vectors.iceberg.tree import Recommendation
 
 __all__ = ["Verdict", "judged"]
@@ -89,8 +89,8 @@ def judged(
     ]
     agrees = tree.metric in (best["metric"], *tied)
     words.append(_on_the_tree(tree, by_metric, best["metric"], agrees))
-    settings = Counter((row["metric"], row["index"]) for row in table.rows(named=True))
-    words += [_on_the_index(row, settings[row["metric"], row["index"]] > 1) for row in table.rows(named=True)]
+    rows = table.rows(named=True)
+    words += [_on_the_index(name, row) for name, row in zip(short_names(rows), rows, strict=True)]
     return Verdict(best["metric"], tied, tree.metric, agrees, tuple(words))
 
 
@@ -116,9 +116,8 @@ def _on_the_tree(tree: Recommendation, by_metric: pl.DataFrame, best: str, agree
     )
 
 
-def _on_the_index(row: dict[str, Any], several: bool) -> str:
+def _on_the_index(name: str, row: dict[str, Any]) -> str:
     layers = ("embedding", "metric", "index")
     worst = max(layers, key=lambda layer: row[f"loss_{layer}"])
     losses = ", ".join(f"{layer} {row[f'loss_{layer}']:+.3f}" for layer in layers)
-    name = f"{row['index']} ({row['metric']}{', ' + row['params'] if several else ''})"
     return f"{name}: recall {row['recall']:.3f}, worth {row['value']:.3f}; most is lost to the {worst} ({losses})."
