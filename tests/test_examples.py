@@ -16,6 +16,7 @@ FINDS = {
     "dsir": "found: 73% are about clustering",
     "drift": "drifted: hours-per-week, age",
     "kan_curves": "kept: x0, x1, x2, x3, x4",
+    "lexrank": "Forty villages on the west coast are without power after the storm of Monday night.  (1.00)",
     "mixed_model": "outliers: patient 00, patient 01, patient 07",
     "needle_pair": "found: f3 and f7",
     "noisy_labels": "wrong labels found: AUC 1.00",

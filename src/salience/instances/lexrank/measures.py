@@ -20,7 +20,6 @@ __all__ = [
     "Votes",
     "places",
     "structure",
-    "widened",
 ]
 
 Floats = NDArray[np.float64]

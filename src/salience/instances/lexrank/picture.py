@@ -102,13 +102,13 @@ def layout(weights: Floats, steps: int = 300) -> Floats:
     at = np.sqrt((np.arange(n) + 0.5) / n)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
     if n == 1:
         return np.zeros((1, 2))
-    ideal = 1.6 / np.sqrt(n)
+    ideal = 2.0 / np.sqrt(n)
     pull = np.sqrt(weights / max(float(weights.max()), np.finfo(float).tiny))
     for step in range(steps):
         gap = at[:, None] - at[None]  # (n, n, 2)
         distance = np.maximum(np.linalg.norm(gap, axis=2), 1e-3)
-        force = ideal**2 / distance**2 - pull * distance / ideal
-        move = (gap * force[:, :, None]).sum(axis=1) - 0.6 * at  # the middle holds parts together
+        force = ideal**2 / distance**2 - 0.6 * pull * distance / ideal
+        move = (gap * force[:, :, None]).sum(axis=1) - 2.5 * at  # the middle holds parts together
         length = np.maximum(np.linalg.norm(move, axis=1, keepdims=True), 1e-9)
         at += move / length * np.minimum(length, 0.12 * (1 - step / steps))
     at -= (at.max(axis=0) + at.min(axis=0)) / 2
