@@ -1,0 +1,247 @@
+"""Scalable Graph Attention-based Instance Selection, GAIS (arXiv 2502.20293)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+import polars.selectors as cs
+from numpy.typing import NDArray
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+from sklearn.model_selection import train_test_split
+
+from reproductions import carriers
+from reproductions.claims import Claim
+from salience.instances import GraphAttentionSelector
+from salience.verify import compare_row_selectors
+
+SETS: dict[str, Callable[..., Any]] = {
+    "breast_cancer": load_breast_cancer,
+    "digits": load_digits,
+    "wine": load_wine,
+}
+HASHED = ("lsh", "lsh-multilevel", "lsh-multiview")
+LOST = "rows from the middle of the classes say little about where they end; random rows lose as much at this reduction"
+
+
+class LeastConfident(GraphAttentionSelector):
+    """The control: of each class the rows whose label the network believes least."""
+
+    def get_support(self, indices: bool = False) -> NDArray[Any]:
+        frame = self.scores_.frame
+        place = pl.col("confidence").rank("ordinal").over("class")
+        count = pl.col("kept").sum().over("class")
+        kept = frame.select(place <= count).to_series().to_numpy()
+        return np.flatnonzero(kept) if indices else kept
+
+
+# ---------------------------------------------------------------------------------------------------- noise
+def noise(frozen: dict[str, Any]) -> list[Claim]:
+    """A fifth of the labels is wrong."""
+    wanted = frozen["noise"]
+    claims = []
+    for name in wanted["sets"]:
+        X, y = SETS[name](return_X_y=True)
+        tables = [
+            _compared(frozen, X, y, seed, {"gais": {}, "attention": {"score_by": "attention"}}, _wrong(y, wanted["share"], seed))
+            for seed in frozen["seeds"]
+        ]  # fmt: skip
+        ours, alone, random, full = (
+            partial(_values, tables, selector) for selector in ("gais", "attention", "random", "all rows")
+        )
+        seen = (
+            f"{_said(tables, 'gais')}, random {_said(tables, 'random')}, all rows {_said(tables, 'all rows')}"
+        )
+        claims += [
+            Claim.mean(f"{name}, 20 % wrong labels: 1-NN above random rows (1-NN/SVM: {seen})",
+                       ours() - random(), least=wanted["over_random"]),
+            Claim.mean(f"{name}: 1-NN above all rows, which is label filtering", ours() - full(),
+                       least=wanted["over_all"]),
+            Claim.mean(f"{name}: wrong labels among the kept (random {random('wrong').mean():.2f})",
+                       ours("wrong"), most=wanted["kept_noise"]),
+            Claim.mean(f"{name}: attention alone, 1-NN above random rows", alone() - random(),
+                       most=wanted["attention_over_random"], control=True),
+            Claim.mean(f"{name}: attention alone, wrong labels among the kept", alone("wrong"),
+                       least=wanted["attention_noise"], control=True),
+        ]  # fmt: skip
+    return claims
+
+
+# ---------------------------------------------------------------------------------------------------- clean
+def clean(frozen: dict[str, Any]) -> list[Claim]:
+    """Right labels: nothing to filter, so something is lost."""
+    wanted = frozen["clean"]
+    claims = []
+    for name in wanted["sets"]:
+        X, y = SETS[name](return_X_y=True)
+        graphs = {graph: {"graph": graph} for graph in HASHED}
+        tables = [
+            _compared(frozen, X, y, seed, {"gais": {}, "low": {}, **graphs}) for seed in frozen["seeds"]
+        ]
+        ours, random, full = (
+            partial(_values, tables, selector) for selector in ("gais", "random", "all rows")
+        )
+        seen = (
+            f"{_said(tables, 'gais')}, random {_said(tables, 'random')}, all rows {_said(tables, 'all rows')}"
+        )
+        claims += [
+            Claim.mean(f"{name}, right labels: 1-NN above random rows (1-NN/SVM: {seen})", ours() - random(),
+                       least=wanted["over_random"]),
+            *(Claim.mean(f"{name}: accuracy is kept at 96 % reduction, {judge}",
+                         ours(judge=judge) - full(judge=judge), least=wanted["kept"], why=LOST)
+              for judge in ("1-NN", "RBF-SVM")),
+            *(Claim.mean(f"{name}: 1-NN of {graph} above that of minibatch",
+                         _values(tables, graph) - ours(), least=wanted["hashed"]) for graph in HASHED),
+            Claim.mean(f"{name}: least confident rows, 1-NN above random rows",
+                       _values(tables, "low") - random(), most=wanted["low_confidence"], control=True),
+        ]  # fmt: skip
+    return claims
+
+
+# -------------------------------------------------------------------------------------------------- refusal
+def refusal(frozen: dict[str, Any]) -> list[Claim]:
+    """Labels that mean nothing are refused, and copies do not fill the budget."""
+    wanted = frozen["refusal"]
+    claims = []
+    for name in wanted["sets"]:
+        X, y = SETS[name](return_X_y=True)
+        found = [
+            _quiet(GraphAttentionSelector(n_rounds=3, random_state=seed),
+                   X, np.random.default_rng(seed).permutation(y))
+            for seed in range(wanted["permutations"])
+        ]  # fmt: skip
+        said = ", ".join(f"{one.val_accuracy_:.2f}" for one in found)
+        refused = sum(one.refused_ for one in found)
+        claims.append(
+            Claim.check(f"{name}: permuted labels are refused", f"{len(found)} of {len(found)}",
+                        f"{refused} of {len(found)} (validation {said}, chance {found[0].chance_:.2f})",
+                        refused == len(found), control=True)
+        )  # fmt: skip
+    X, y = load_digits(return_X_y=True)
+    copies = np.flatnonzero(y == 0)[: wanted["block"]]
+    middle = X[y == 0].mean(axis=0)
+    X[copies] = X[y == 0][np.argmin(((X[y == 0] - middle) ** 2).sum(axis=1))]
+    shares = {}
+    for diverse in (False, True):
+        kept = [
+            _quiet(
+                GraphAttentionSelector(diverse=diverse, random_state=seed, rate=frozen["rate"]), X, y
+            ).support_
+            for seed in frozen["seeds"]
+        ]
+        shares[diverse] = [float(mask[copies].sum() / mask[y == 0].sum()) for mask in kept]
+    claims.append(
+        Claim.mean(f"digits: share of the zeros kept that are copies of one, diverse (without: {np.mean(shares[False]):.2f})",
+                   shares[True], most=wanted["block_most"], control=True)
+    )  # fmt: skip
+    return claims
+
+
+# ----------------------------------------------------------------------------------------------------- keel
+def keel(frozen: dict[str, Any]) -> list[Claim]:
+    """All balanced sets of KEEL: what is left at 96 % reduction."""
+    wanted = frozen["keel"]
+    claims, above, lost, reached = [], [], [], 0
+    for name in wanted["sets"]:
+        X, y = _encoded(name, wanted["rows"])
+        found = _compared({**frozen, **wanted}, X, y, 0, {"gais": {}})
+        ours, random, full = (
+            {row["estimator"]: row for row in found.filter(selector=selector).iter_rows(named=True)}
+            for selector in ("gais", "random", "all rows")
+        )
+        reduction = ours["1-NN"]["reduction"]
+        gap = ours["1-NN"]["accuracy"] - full["1-NN"]["accuracy"]
+        said = "; ".join(
+            f"{judge} {ours[judge]['accuracy']:.2f}, random {random[judge]['accuracy']:.2f}, all {full[judge]['accuracy']:.2f}"
+            for judge in ours
+        )
+        claims.append(
+            Claim.check(f"keel {name}, {len(y)} x {X.shape[1]}: 1-NN keeps its accuracy",
+                        f">= all rows {wanted['kept']:+.2f}, reduction >= {wanted['reduction']:.0%}",
+                        f"{said}; reduction {reduction:.1%}",
+                        gap >= wanted["kept"] and reduction >= wanted["reduction"], _why(reduction, wanted["reduction"]))
+        )  # fmt: skip
+        if reduction > 0.5:
+            above.append(ours["1-NN"]["accuracy"] - random["1-NN"]["accuracy"])
+            lost.append(gap)
+        reached += reduction >= wanted["reduction"]
+    count = len(wanted["sets"])
+    return [
+        Claim.mean(f"keel: 1-NN above random rows, mean over the {len(above)} sets that were not refused", above,
+                   least=wanted["over_random"]),
+        Claim.mean(f"keel: 1-NN above all rows, mean over the same (reduction of 96 % in {reached} of {count})", lost,
+                   least=wanted["kept"], why=LOST),
+        *claims,
+    ]  # fmt: skip
+
+
+def _why(reduction: float, wanted: float) -> str:
+    if reduction < 0.5:
+        return (
+            "refused in some of the splits: the network is not .1 better than guessing, and all rows are kept"
+        )
+    return "" if reduction >= wanted else "one row of each class is more than 4 %"
+
+
+def _encoded(name: str, most: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
+    """Text as one column per value, and at most so many rows."""
+    frame = carriers.keel(name)
+    y = frame["target"].to_numpy()
+    table = frame.drop("target")
+    X = table.to_dummies(cs.string()).to_numpy().astype(np.float64)
+    if len(y) > most:
+        X, _, y, _ = train_test_split(X, y, train_size=most, stratify=y, random_state=0)
+    return X, y
+
+
+def _compared(
+    frozen: Mapping[str, Any], X: Any, y: Any, seed: int, selectors: Mapping[str, dict[str, Any]], given: Any = None
+) -> pl.DataFrame:  # fmt: skip
+    made = {
+        name: (LeastConfident if name == "low" else GraphAttentionSelector)(**params)
+        for name, params in selectors.items()
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a refusal shows in the reduction
+        return compare_row_selectors(
+            made, X, y, rates=(frozen["rate"],), splits=frozen["splits"], given=given, random_state=seed
+        )
+
+
+def _values(
+    tables: list[pl.DataFrame], selector: str, column: str = "accuracy", judge: str = "1-NN"
+) -> NDArray[np.float64]:
+    """One number per seed."""
+    return np.array([table.filter(selector=selector, estimator=judge)[column].item() for table in tables])
+
+
+def _said(tables: list[pl.DataFrame], selector: str) -> str:
+    return "/".join(
+        f"{_values(tables, selector, judge=judge).mean():.2f}".lstrip("0") for judge in ("1-NN", "RBF-SVM")
+    )
+
+
+def _wrong(y: NDArray[Any], share: float, seed: int) -> NDArray[Any]:
+    """Labels of which a share is drawn from the other classes."""
+    rng = np.random.default_rng(seed + 100)
+    classes = int(y.max()) + 1
+    wrong = rng.random(len(y)) < share
+    return np.where(wrong, (y + rng.integers(1, classes, len(y))) % classes, y)
+
+
+def _quiet(selector: GraphAttentionSelector, X: Any, y: Any) -> GraphAttentionSelector:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return selector.fit(X, y)
+
+
+PARTS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
+    "noise": noise,
+    "clean": clean,
+    "refusal": refusal,
+    "keel": keel,
+}
