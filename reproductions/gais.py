@@ -188,11 +188,19 @@ def _why(reduction: float, wanted: float) -> str:
 
 
 def _encoded(name: str, most: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Text as one column per value, and at most so many rows."""
-    frame = carriers.keel(name)
-    y = frame["target"].to_numpy()
-    table = frame.drop("target")
-    X = table.to_dummies(cs.string()).to_numpy().astype(np.float64)
+    """Text as one column per value where it is no number, rows with a class, and at most so many of them."""
+    frame = carriers.keel(name).drop_nulls()
+    numbers = [
+        column.cast(pl.Float64, strict=False) if column.dtype == pl.String else column
+        for column in frame.drop("target")
+    ]
+    table = pl.DataFrame(
+        [
+            text if number.null_count() else number
+            for number, text in zip(numbers, frame.drop("target"), strict=True)
+        ]
+    )
+    X, y = table.to_dummies(cs.string()).to_numpy().astype(np.float64), frame["target"].to_numpy()
     if len(y) > most:
         X, _, y, _ = train_test_split(X, y, train_size=most, stratify=y, random_state=0)
     return X, y
