@@ -22,9 +22,10 @@ __all__ = ["draw_funnel", "draw_shift"]
 
 COLOURS = dict(zip(LAYERS, (GREY, ORANGE, PURPLE), strict=True))
 BESIDE: dict[str, Any] = {"xytext": (3, 0), "textcoords": "offset points", "fontsize": "small"}
+ROOM = 0.075  # for a letter beside a slope chart, as a share of the length of a line
 WIDTH = 36  # of a name
 MOST = 16  # configurations that fit
-APART = 0.055  # between two names at the edge of a slope chart, as a share of its height
+APART = 0.07  # between two names at the edge of a slope chart, as a share of its height
 
 
 def draw_funnel(report: FunnelReport, ax: Axes | None = None) -> Axes:
@@ -77,15 +78,21 @@ def draw_shift(shift: RankShift, ax: Axes | None = None) -> Axes:
     for name, start, end in zip(table["configuration"], *ranks, strict=True):
         colour = ORANGE if end > start else BLUE if end < start else GREY
         ax.plot([0, 1], [start, end], color=colour, linewidth=2, marker="o", markersize=5, label=name)
+    longest = 0
     highest = max(int(rank.max()) for rank in ranks)
     for side, rank, values in ((0, ranks[0], table[first]), (1, ranks[1], table[second])):
         heights = _apart(rank.astype(float), APART * max(highest, 4))
         for name, value, height in zip(table["configuration"], values, heights, strict=True):
             text = f"{_shown(name)}  {value:.3f}" if side == 0 else f"{value:.3f}  {_shown(name)}"
-            ax.annotate(text, (side, height), xytext=(-9 if side == 0 else 9, 0), textcoords="offset points",
-                        ha="right" if side == 0 else "left", va="center", fontsize="small")  # fmt: skip
+            shown = ax.annotate(
+                text, (side, height), xytext=(-9 if side == 0 else 9, 0), textcoords="offset points",
+                ha="right" if side == 0 else "left", va="center", fontsize="small",
+            )  # fmt: skip
+            shown.set_in_layout(False)  # the limits leave room; the layout would squeeze the axes instead
+            longest = max(longest, len(text))
     ax.set_ylim(highest + 0.6, 0.4)
-    ax.set_xlim(-1.05, 2.05)
+    room = 0.4 + ROOM * longest
+    ax.set_xlim(-room, 1 + room)
     ax.set_xticks([0, 1], [f"by {first}", f"by {second}"])
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
