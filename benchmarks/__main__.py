@@ -30,6 +30,7 @@ BENCHMARKS = {
     "distillation": "a step by two distances against labels alone and a live teacher; the choice of RDED",
     "neighbors": "faiss IndexFlat, one metric and three; the bootstrap; an audit of 1 M mapped vectors",
     "nested": "one masked product per length; wrong labels by cleanlab 2.9.0",
+    "gais": "imbalanced-learn 0.14.2: condensed nearest neighbours, instance hardness; growth to 100k rows",
 }
 MODULES = {"outrank": "outrank_package", "sklearn": "scikit_learn", "polars": "polars_group_by"}
 RESULTS = Path(__file__).parent / "results.md"
