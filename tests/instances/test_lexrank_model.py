@@ -66,6 +66,15 @@ def test_similarity_by_hand():
     np.testing.assert_allclose(model.similarity_.toarray(), expected, atol=1e-12)
 
 
+def test_a_similarity_at_the_threshold_is_no_link():
+    sentences = [["a b c d", "a e f g", "a b h i"]]  # the cosines are 1/4, 1/2 and 1/4, to the last bit
+    idf = dict.fromkeys("abcdefghi", 1.0)
+    rows = np.array([[1, 1, 1, 1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0, 0, 1, 1]])
+    for model, more in ((LexRank(idf=idf), {}), (LexRank(similarity="embedding"), {"matrix": rows})):
+        assert model.set_params(threshold=0.25).fit(sentences, **more).degree_.tolist() == [2, 1, 2]
+        assert model.set_params(threshold=0.2499).fit(sentences, **more).degree_.tolist() == [3, 3, 3]
+
+
 def test_a_new_word_may_weigh_nothing():
     background = ["a b c", "b c", "c", "c"]
     model = LexRank(threshold=0.0, unseen="skip").fit([["b d", "b", "a d"]], background=background)

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from salience.instances import LexRank, lexrank_scores
+from salience.instances.lexrank.centrality import Links, stationary
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*(isolated|no structure)")
 
@@ -150,6 +151,16 @@ def test_without_self_links_isolated_sentences_come_last_and_no_share_is_lost():
     assert set(np.argsort(p)[:3]) == {9, 10, 11}
     with_links = lexrank_scores(S)
     assert with_links[9] > with_links[:9].min()  # why the option is there
+
+
+def test_who_has_no_link_goes_anywhere_and_who_follows_none_goes_home():
+    S = np.zeros((4, 4))
+    S[0, 1] = S[1, 0] = S[1, 2] = S[2, 1] = 1.0
+    home = np.array([0.7, 0.1, 0.1, 0.1])
+    links = Links.of_pairs(csr_array(S), own=0.0, weighted=True)
+    p = stationary(links, follow=0.8, tol=1e-14, max_iter=1000, start=home).shares
+    B = np.array([[0, 1, 0, 0], [0.5, 0, 0.5, 0], [0, 1, 0, 0], [0.25] * 4])
+    np.testing.assert_allclose(p, 0.2 * home + 0.8 * B.T @ p, atol=1e-12)
 
 
 def test_changing_the_order_of_sentences_changes_the_order_of_scores():

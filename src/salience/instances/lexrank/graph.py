@@ -159,7 +159,7 @@ def graph_of_vectors(model: Any, texts: list[str], given: Given) -> Graph:
         notes += (
             f"{alike.negative} of {pairs} similarities are negative and count as 0: a vote cannot be negative",
         )
-    links = _with_diagonal(_above(alike.pairs, model.threshold))
+    links = _with_diagonal(_above(alike.pairs, model.threshold) if everything else alike.pairs)
     return Graph(links, alike.pairs if everything else vectors, not everything, home, notes=notes)
 
 
