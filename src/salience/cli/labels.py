@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from salience.verify.verdict import Verdict
 
 ROWS = 20_000  # every row is looked at some hundred times
+WIDE = 200  # columns beyond which steps of 0.1 are too long
 JUDGED = 1_000  # labels among which some are made wrong, to see whether they are found
 AGAIN = 1  # other seeds, for the stability
 
@@ -157,6 +158,7 @@ def _fitted(frame: Any, label: str, noise: float | None, epochs: int, seed: int,
     classifier = NestedClassifier(
         forget_rate="auto" if noise is None else noise,
         epochs=(epochs, max(1, epochs // 2)),
+        lr=(0.02, 0.01) if X.width > WIDE else (0.1, 0.01),
         progress=tell,
         random_state=seed,
     )

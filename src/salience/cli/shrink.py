@@ -64,6 +64,7 @@ def shrink(
     from salience.cli.judging import read_numbered
     from salience.cli.kept import check_kept, write_kept
     from salience.cli.rank import open_table
+    from salience.instances import plot_kept
     from salience.report.words import plural
     from salience.runs.writer import RunWriter
 
@@ -87,7 +88,9 @@ def shrink(
         run.write_scores("scores", scores)
         chosen = place[found.support_]
         write_kept(run.partial / "kept.parquet", opened, rows=chosen)
-        0 and pictures.keep(run, "rows", "The kept rows among all", lambda: _picture(found, frame, label))
+        pictures.keep(
+            run, "rows", "The kept rows among all", lambda: plot_kept(found, _numbers(frame, label))
+        )
         verdict = None
         if verify and found.refused_:
             run.note("there is no verdict, for there are no scores")
@@ -212,9 +215,3 @@ def _numbers(frame: Any, label: str) -> Any:
     from salience.tabular.selection import as_numbers
 
     return as_numbers(frame.drop(label))[0].to_numpy()
-
-
-def _picture(found: Any, frame: Any, label: str) -> Any:
-    from salience.instances.gais.picture import kept_rows
-
-    return kept_rows(found, _numbers(frame, label))
