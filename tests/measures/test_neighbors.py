@@ -198,7 +198,7 @@ def test_a_bound_that_is_too_narrow_would_be_seen(monkeypatch):
     true = by_definition(base, base[:50], 10, "l2")
     assert (nearest(base, base[:50], 10)[0] == true).all()
     monkeypatch.setattr(
-        neighbors._Block, "slack", lambda self, kinds, norms: np.zeros((len(kinds), len(norms)))
+        neighbors._Block, "slack", lambda self, kinds, norms: np.zeros((len(norms), len(kinds)))
     )
     assert (nearest(base, base[:50], 10)[0] != true).any()
 

@@ -87,13 +87,13 @@ def scan(
     kinds : int64 (metrics,)
     times, plus : float32 (metrics, b)
         A similarity is ``times * product + plus``.
-    slack : float64 (metrics, c)
+    slack : float64 (c, metrics)
         How far a similarity can be off.
-    floors : float32 (metrics, c)
+    floors : float32 (c, metrics)
         Below it nothing matters any more; changed in place, as the rest is.
-    waiting, places, counts : float32 (metrics, c, capacity), int32 (metrics, c, capacity), int64 (metrics, c)
+    waiting, places, counts : float32 (c, metrics, capacity), int32 (c, metrics, capacity), int64 (c, metrics)
         Similarities and rows of the block that wait.
-    keys, ids : float64 (metrics, c, k), int64 (metrics, c, k)
+    keys, ids : float64 (c, metrics, k), int64 (c, metrics, k)
         The k best so far, ascending in the key (a squared distance, or a similarity with the sign changed).
     offset : int
         Row of the base at which the block begins.
@@ -106,13 +106,13 @@ def scan(
         factor = times[g, first : first + width]
         summand = plus[g, first : first + width]
         for r in range(len(products)):
-            row, line, spots = products[r], waiting[g, r], places[g, r]
-            if width > FIRST * k and floors[g, r] == -np.inf and counts[g, r] == 0:
-                for x in range(width):
-                    similarities[x] = row[x] * factor[x] + summand[x]
+            row, line, spots = products[r], waiting[r, g], places[r, g]
+            if width > FIRST * k and floors[r, g] == -np.inf and counts[r, g] == 0:
+                for lane in range(width):
+                    similarities[lane] = row[lane] * factor[lane] + summand[lane]
                 # one more than k: the query itself may be among them
-                floors[g, r] = _bound(similarities, width, k + 1, k + 1 + k // 2, slack[g, r])
-            floor, count, itself = floors[g, r], counts[g, r], own[r] - offset - first
+                floors[r, g] = _bound(similarities, width, k + 1, k + 1 + k // 2, slack[r, g])
+            floor, count, itself = floors[r, g], counts[r, g], own[r] - offset - first
             for start in range(0, width, LANES):
                 stop = start + LANES
                 if stop > width:
@@ -128,15 +128,15 @@ def scan(
                     spots[count] = first + np.int64(x)
                     count += 1
                     if count == capacity:
-                        counts[g, r] = count
-                        _thin(line, spots, counts[g], r, k, k + k // 2, slack[g, r], floors[g])
-                        if counts[g, r] > capacity // 2:  # too many that are alike: only float64 can tell
+                        counts[r, g] = count
+                        _thin(line, spots, counts[r], g, k, k + k // 2, slack[r, g], floors[r])
+                        if counts[r, g] > capacity // 2:  # too many that are alike: only float64 can tell
                             _settle(
                                 g, r, block, block_norms, queries, query_norms, kinds, slack,
                                 floors, places, counts, keys, ids, offset,
                             )  # fmt: skip
-                        floor, count = floors[g, r], counts[g, r]
-            counts[g, r] = count
+                        floor, count = floors[r, g], counts[r, g]
+            counts[r, g] = count
 
 
 @njit(nogil=True, cache=True)
@@ -169,9 +169,9 @@ def settle(
     k = keys.shape[2]
     for g in range(len(kinds)):
         for r in range(len(queries)):
-            if counts[g, r] > k:
-                _thin(waiting[g, r], places[g, r], counts[g], r, k, k + k // 16, slack[g, r], floors[g])
-            if counts[g, r] > 0:
+            if counts[r, g] > k:
+                _thin(waiting[r, g], places[r, g], counts[r], g, k, k + k // 16, slack[r, g], floors[r])
+            if counts[r, g] > 0:
                 _settle(
                     g, r, block, block_norms, queries, query_norms, kinds, slack,
                     floors, places, counts, keys, ids, offset,
@@ -183,22 +183,22 @@ def _thin(
     waiting: Floats32,
     places: NDArray[np.int32],
     counts: Integers,
-    r: int,
+    g: int,
     k: int,
     most: int,
     slack: Any,
     floors: Floats32,
 ) -> None:
     """Drop what lies below the k-th best that waits by more than both can be off. The order stays."""
-    count = counts[r]
-    floors[r] = max(floors[r], _bound(waiting, count, k, most, slack))
+    count = counts[g]
+    floors[g] = max(floors[g], _bound(waiting, count, k, most, slack))
     kept = 0
     for x in range(count):
-        if waiting[x] >= floors[r]:
+        if waiting[x] >= floors[g]:
             waiting[kept] = waiting[x]
             places[kept] = places[x]
             kept += 1
-    counts[r] = kept
+    counts[g] = kept
 
 
 @njit(nogil=True, cache=True)
@@ -248,15 +248,15 @@ def _settle(
     offset: int,
 ) -> None:
     k = keys.shape[2]
-    count = counts[g, r]
+    count = counts[r, g]
     query = queries[r]
     length = query_norms[r]
     measured = np.empty(k + count)
     rows = np.empty(k + count, dtype=np.int64)
-    measured[:k] = keys[g, r]
-    rows[:k] = ids[g, r]
+    measured[:k] = keys[r, g]
+    rows[:k] = ids[r, g]
     for x in range(count):
-        place = places[g, r, x]
+        place = places[r, g, x]
         rows[k + x] = offset + place
         if kinds[g] == EUCLIDEAN:
             measured[k + x] = _squared_distance(query, block[place])
@@ -267,10 +267,10 @@ def _settle(
     # those that came first are lower rows, so a stable order gives ties to the lower row
     order = np.argsort(measured, kind="mergesort")
     for x in range(k):
-        keys[g, r, x] = measured[order[x]]
-        ids[g, r, x] = rows[order[x]]
-    counts[g, r] = 0
-    floors[g, r] = max(floors[g, r], _floor(kinds[g], keys[g, r, k - 1], length, slack[g, r]))
+        keys[r, g, x] = measured[order[x]]
+        ids[r, g, x] = rows[order[x]]
+    counts[r, g] = 0
+    floors[r, g] = max(floors[r, g], _floor(kinds[g], keys[r, g, k - 1], length, slack[r, g]))
 
 
 @njit(nogil=True, cache=True)
@@ -285,10 +285,10 @@ def _floor(kind: int, last: Any, length: float, slack: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def floors_of(kinds: Integers, last: Any, query_norms: Floats, slack: Any) -> Floats32:
-    """The floors of queries whose k-th best keys are `last`, float32 (metrics, c)."""
-    found = np.empty(last.shape, dtype=np.float32)
-    for g in range(len(kinds)):
-        for r in range(len(query_norms)):
-            found[g, r] = _floor(kinds[g], last[g, r], query_norms[r], slack[g, r])
+def floors_of(kinds: Integers, keys: Floats, query_norms: Floats, slack: Any) -> Floats32:
+    """The floors of queries whose best so far are `keys`, float32 (c, metrics)."""
+    found = np.empty(slack.shape, dtype=np.float32)
+    for r in range(len(query_norms)):
+        for g in range(len(kinds)):
+            found[r, g] = _floor(kinds[g], keys[r, g, -1], query_norms[r], slack[r, g])
     return found

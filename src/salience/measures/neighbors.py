@@ -143,8 +143,10 @@ class _Part:
     @classmethod
     def of(cls, array: NDArray[Any], start: int, stop: int, name: str, directed: bool) -> _Part:
         with np.errstate(over="ignore"):
-            rows = np.ascontiguousarray(array[start:stop], dtype=np.float32)
-        lengths = norms(np.asarray(rows))
+            rows = np.asarray(np.ascontiguousarray(array[start:stop], dtype=np.float32))
+        if not rows.flags.writeable:  # of a mapped file: kernels are compiled for one kind of array
+            rows = rows.copy()
+        lengths = norms(rows)
         wrong = np.flatnonzero(~np.isfinite(lengths))
         if wrong.size:
             raise VectorError(
@@ -156,7 +158,7 @@ class _Part:
                 f"row {start + np.flatnonzero(lengths == 0)[0]} of {name} is zero and has no direction, so it has "
                 "no cosine; drop the zero vectors, or leave the metric 'cosine' out"
             )
-        return cls(np.asarray(rows), lengths)
+        return cls(rows, lengths)
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ class _Block:
         return cls(part, start, times, plus)
 
     def slack(self, kinds: NDArray[np.int64], query_norms: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far a similarity in float32 can be from the truth, shape (metrics, queries).
+        """How far a similarity in float32 can be from the truth, shape (queries, metrics).
 
         A sum of d products is off by at most ``d u |q| |b|`` in any order of additions; denormal products
         are lost altogether.
@@ -198,7 +200,7 @@ class _Block:
             INNER: product,
             COSINE: 1.01 * (width + 8) * HALF * query_norms + lost * (1.0 + float(self.times.max())),
         }
-        return np.array([bounds[kind] for kind in kinds.tolist()])
+        return np.stack([bounds[kind] for kind in kinds.tolist()], axis=1)
 
 
 @dataclass(frozen=True)
@@ -255,8 +257,8 @@ class _Search:
                 self._search(best, pool, threads, start, progress)
                 for g, metric in enumerate(self.metrics):
                     indices, values = answers[metric]
-                    indices[start : start + group] = best.ids[g]
-                    values[start : start + group] = VALUES[metric](best.keys[g])
+                    indices[start : start + group] = best.ids[:, g]
+                    values[start : start + group] = VALUES[metric](best.keys[:, g])
         return answers
 
     def _search(
@@ -291,8 +293,8 @@ class _Best:
     kinds: NDArray[np.int64]  # (metrics,)
     keys: NDArray[
         np.float64
-    ]  # (metrics, queries, k) squared distances, or similarities with the sign changed
-    ids: NDArray[np.int64]  # (metrics, queries, k)
+    ]  # (queries, metrics, k) squared distances, or similarities with the sign changed
+    ids: NDArray[np.int64]  # (queries, metrics, k)
 
     @classmethod
     def empty(cls, kinds: NDArray[np.int64], asked: _Part, k: int, own: int | None) -> _Best:
@@ -301,19 +303,19 @@ class _Best:
             asked,
             np.full(m, -1) if own is None else np.arange(own, own + m),
             kinds,
-            np.full((len(kinds), m, k), np.inf),
-            np.full((len(kinds), m, k), -1, dtype=np.int64),
+            np.full((m, len(kinds), k), np.inf),
+            np.full((m, len(kinds), k), -1, dtype=np.int64),
         )
 
     def update(self, part: slice, block: _Block, slack: NDArray[np.float64]) -> None:
         """Compare some of the queries with a block. Parts touch disjoint memory."""
         queries, lengths = self.asked.rows[part], self.asked.norms[part]
-        keys, ids = self.keys[:, part], self.ids[:, part]
-        shape = (len(self.kinds), len(queries))
+        keys, ids = self.keys[part], self.ids[part]
+        shape = (len(queries), len(self.kinds))
         waiting = np.empty((*shape, _capacity(keys.shape[2])), dtype=np.float32)
         places, counts = np.empty(waiting.shape, dtype=np.int32), np.zeros(shape, dtype=np.int64)
-        bounds = slack[:, part]
-        floors = floors_of(self.kinds, keys[:, :, -1], lengths, bounds)
+        bounds = slack[part]
+        floors = floors_of(self.kinds, keys, lengths, bounds)
         rows, row_norms = block.part.rows, block.part.norms
         room = np.empty(len(queries) * min(TILE, len(rows)), dtype=np.float32)
         for first in range(0, len(rows), TILE):
