@@ -140,6 +140,16 @@ def test_recall_cuts_the_truth_to_k(blobs):
     assert audited(blobs, indexes={"later": Later()}).by_index["recall"].to_list() == pytest.approx([0.5])
 
 
+def test_answers_beyond_the_first_k_do_not_count(blobs):
+    class More(Brute):
+        def search(self, Q, k):
+            return super().search(Q, 3 * k)
+
+    report = audited(blobs, indexes={"more": More()})
+    assert report.by_index["value"].item() == worth(report)["l2"]
+    assert report.by_index["recall"].item() == 1.0
+
+
 def test_an_index_that_errs_can_help(blobs):
     _, y, _, yq = blobs
 
@@ -364,6 +374,14 @@ def test_frames_and_names_of_labels(blobs):
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int16])
+def test_other_types_of_numbers(blobs, dtype):
+    X, y, Q, yq = blobs
+    X, Q = (100 * X).astype(dtype), (100 * Q).astype(dtype)
+    value = worth(audited((X, y, Q, yq)))
+    assert value == worth(audited((X.astype(np.float64), y, Q.astype(np.float64), yq)))
+
+
 def test_the_same_seed_gives_the_same_report(blobs):
     X, y, _, _ = blobs
     first, second = (FunnelAudit(5, n_queries=50, random_state=3).fit(X, y).report_ for _ in range(2))
@@ -445,6 +463,14 @@ def test_bad_data_is_refused(blobs, change, words):
         audited(change(*blobs), on_missing="drop")
 
 
+def test_a_zero_row_that_is_a_query_is_named_by_its_row(blobs):
+    X, y, _, _ = blobs
+    X = X.copy()
+    X[7] = 0
+    with pytest.raises(ValueError, match="row 7 of X is zero"):
+        FunnelAudit(5, n_queries=len(X)).fit(X, y)
+
+
 def test_a_zero_vector_is_fine_without_the_cosine(blobs):
     X, y, Q, yq = blobs
     X = X.copy()
@@ -498,3 +524,31 @@ PLAIN = {"k": 1, "n_queries": 5, "metrics": ("l2", "ip")}
 @parametrize_with_checks([FunnelAudit(**PLAIN), FunnelAudit(**PLAIN, task="hit")])
 def test_it_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
+
+
+# ---- pictures -------------------------------------------------------------------------------------------
+
+
+def test_bars_of_the_funnel_reach_one(cone):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    report = audited(cone, indexes={"half": Brute(loses=5), "ip": Brute("ip")})
+    ax = report.plot()
+    ends = {}
+    for bar in ax.patches:
+        height = round(bar.get_y() + bar.get_height() / 2)
+        ends[height] = max(ends.get(height, 0), bar.get_x() + bar.get_width())
+    assert list(ends.values()) == pytest.approx([1.0] * 5)
+    assert [text.get_text() for text in ax.get_yticklabels()][-2:] == ["half (l2)", "ip (ip)"]
+    assert len(report.rank_shift.plot().lines) == 2
+    matplotlib.pyplot.close("all")
+
+
+def test_a_picture_is_drawn_into_given_axes(blobs):
+    import matplotlib.pyplot as plt
+
+    _, (left, right) = plt.subplots(1, 2)
+    report = audited(blobs, indexes={"a": Brute(), "b": Brute(loses=3)})
+    assert report.plot(left) is left
+    assert report.rank_shift.plot(right) is right
+    plt.close("all")

@@ -314,8 +314,15 @@ class FunnelAudit(BaseEstimator):
                 f"{len(self._drawn) - there.size} rows were not taken as queries: they are alone in their class"
             )
         rows = self._drawn[there]
+        queries = np.asarray(self._base[rows])
+        zero = rows[~queries.any(axis=1)]
+        if zero.size and "cosine" in self.metrics:
+            raise VectorError(
+                f"row {zero[0]} of X is zero and has no direction, so it has no cosine; drop the zero vectors, or leave "
+                "'cosine' out of metrics"
+            )
         return (
-            np.asarray(self._base[rows]),
+            queries,
             self._task.own(rows, self.k),
             rows if self._task.takes_out else None,
         )
