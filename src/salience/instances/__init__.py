@@ -16,6 +16,7 @@ __all__ = [
     "NestedClassifier",  # learn from noisy labels; which labels look wrong, which neurons matter
     "importance_weights",
     "lexrank_scores",  # LexRank of any similarity matrix
+    "plot_kept",  # the kept rows among all, in two dimensions
     "plot_weights",
     "train_student",  # train a network on distilled images
 ]
@@ -33,6 +34,7 @@ __getattr__, __dir__ = lazy_namespace(
         "LexRank": "salience.instances.lexrank.model:LexRank",
         "lexrank_scores": "salience.instances.lexrank.centrality:lexrank_scores",
         "importance_weights": "salience.instances.dsir.weights:importance_weights",
+        "plot_kept": "salience.instances.gais.picture:plot_kept",
         "plot_weights": "salience.instances.dsir.picture:plot_weights",
     },
 )
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from salience.instances.dsir.picture import plot_weights
     from salience.instances.dsir.resampler import ImportanceResampler
     from salience.instances.dsir.weights import importance_weights
+    from salience.instances.gais.picture import plot_kept as plot_kept
     from salience.instances.gais.selector import GraphAttentionSelector as GraphAttentionSelector
     from salience.instances.lexrank.centrality import lexrank_scores as lexrank_scores
     from salience.instances.lexrank.model import LexRank as LexRank

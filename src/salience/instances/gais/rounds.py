@@ -26,6 +26,7 @@ SCORES: dict[str, Callable[[Floats, Floats], Floats]] = {
     "confidence": lambda attention, confidence: confidence,
     "attention*confidence": lambda attention, confidence: attention * confidence,
 }
+LOOKS = 3  # networks that have to fail before scores are refused
 LEARNED = 0.1  # a network has learned something when it is better than chance by so much
 
 
@@ -171,19 +172,34 @@ def scored(
 ) -> Scored:
     """Build the graph, train the network and read the rows, once for each seed.
 
+    Where the network learned too little, it may only have held out unlucky rows: before its scores are refused, others are
+    trained until there are three.
+
     Parameters
     ----------
     table : Table
     recipe : Recipe
-    seeds : sequence of int
+    seeds : ndarray of int
     tell : callable
         Called after each epoch.
     """
-    graphs, readings = [], []
-    for seed in seeds.tolist():
-        graph = GRAPHS[recipe.graph](table.X, table.codes, np.random.default_rng(seed), recipe.options)
-        graphs.append(graph)
-        readings.append(read_rows(table.X, table.codes, graph, recipe.learning, seed, lambda epoch: tell()))
+    found = _together(table, recipe, [_round(table, recipe, seed, tell) for seed in seeds.tolist()])
+    if not found.refused or len(seeds) >= LOOKS:
+        return found
+    more = np.random.default_rng(seeds).integers(2**31 - 1, size=LOOKS - len(seeds))
+    rounds = [*zip(found.graphs, found.readings, strict=True)]
+    return _together(
+        table, recipe, rounds + [_round(table, recipe, seed, lambda: None) for seed in more.tolist()]
+    )
+
+
+def _round(table: Table, recipe: Recipe, seed: int, tell: Callable[[], object]) -> tuple[RowGraph, Reading]:
+    graph = GRAPHS[recipe.graph](table.X, table.codes, np.random.default_rng(seed), recipe.options)
+    return graph, read_rows(table.X, table.codes, graph, recipe.learning, seed, lambda epoch: tell())
+
+
+def _together(table: Table, recipe: Recipe, rounds: list[tuple[RowGraph, Reading]]) -> Scored:
+    graphs, readings = [graph for graph, _ in rounds], [reading for _, reading in rounds]
     raw = np.array([SCORES[recipe.score_by](reading.attention, reading.confidence) for reading in readings])
     replicates = np.array([scaled_by_class(values, table.codes) for values in raw])
     return Scored(

@@ -120,7 +120,7 @@ class GraphAttentionSelector(BaseEstimator):
         On held out rows, the mean recall of the classes.
     chance_ : float
     refused_ : bool
-        The network learned nothing: there are no scores, and all rows are kept.
+        Three networks learned nothing (`val_accuracy_` is below ``chance_ + 0.1``): there are no scores, all rows are kept.
     support_ : ndarray of bool, shape (n,)
     rate_ : float
         Share of the rows that is kept.
@@ -327,7 +327,7 @@ class GraphAttentionSelector(BaseEstimator):
             data=(fingerprint(X if hasattr(X, "columns") else values),),
             rows=len(values),
             unit="share of the best of the class",
-            replicate_of="partition" if self.n_rounds > 1 else None,
+            replicate_of="partition" if len(found.readings) > 1 else None,
             warnings=tuple(notes),
             seconds=time.perf_counter() - started,
             extra={"val_accuracy": found.accuracy, "chance": found.chance, "refused": found.refused},
