@@ -156,7 +156,7 @@ def lsh_multiview(
     return _hashed(edges, weight[kept][edges[2]], X, views[0], options)
 
 
-def knn(X: Floats, codes: NDArray[np.int64], rng: np.random.Generator, options: GraphOptions) -> RowGraph:
+def exact(X: Floats, codes: NDArray[np.int64], rng: np.random.Generator, options: GraphOptions) -> RowGraph:
     """The exact nearest neighbours of each row, the reference; quadratic in time."""
     k = min(options.n_neighbors, len(X) - 1)
     j = nearest(X, k=k)[0].ravel()
@@ -170,7 +170,7 @@ GRAPHS: dict[str, Builder] = {
     "lsh": lsh,
     "lsh-multilevel": lsh_multilevel,
     "lsh-multiview": lsh_multiview,
-    "knn": knn,
+    "knn": exact,
 }
 
 
