@@ -28,6 +28,7 @@ BENCHMARKS = {
     "sparse_linear": "paths of skglm 0.5, one fit of nonconvexAG 1.1.6, iterations of the solvers",
     "dsir": "data-selection 1.0.3 with both hashes; 10 M documents, here and on two Dask workers",
     "distillation": "a step by two distances against labels alone and a live teacher; the choice of RDED",
+    "dimension": "pointwise intrinsic dimension by scikit-dimension 0.5.0",
     "neighbors": "faiss IndexFlat, one metric and three; the bootstrap; an audit of 1 M mapped vectors",
     "nested": "one masked product per length; wrong labels by cleanlab 2.9.0",
     "gais": "imbalanced-learn 0.14.2: condensed nearest neighbours, instance hardness; growth to 100k rows",
