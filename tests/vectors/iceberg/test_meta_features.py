@@ -79,6 +79,10 @@ def test_copies_do_not_make_the_contrast_infinite(blobs):
     assert relative_contrast(X, X[:50])[1] == 50
 
 
+def test_a_copy_is_neither_the_nearest_nor_in_the_mean():
+    assert relative_contrast([[0.0], [2.0], [6.0]], [[0.0]]) == (pytest.approx(2.0), 1)
+
+
 def test_all_queries_copies_of_all_rows_has_no_contrast():
     assert np.isnan(relative_contrast(np.ones((3, 2)), np.ones((2, 2)))[0])
 
