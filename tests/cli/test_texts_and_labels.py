@@ -78,6 +78,16 @@ def test_sentences_without_a_common_topic_are_not_said_to_have_one(call, tmp_pat
     assert Run.open("runs/odd").verdict.named("retention").verdict != "holds"
 
 
+def test_few_sentences_get_a_summary_and_no_verdict(call, tmp_path: Path, reports: Path) -> None:
+    path = tmp_path / "note.txt"
+    path.write_text(
+        "The river rose after the rain. The rain flooded the old town. A dog barked. Nobody slept."
+    )
+    result = call("summarize", path, "--k", 1, "--background", reports)
+    assert result.exit_code == 0, result.stderr
+    assert [check.verdict for check in Run.open("runs/note").verdict] == ["not run"]
+
+
 def test_texts_are_chosen_that_look_like_others(call, pool: Path) -> None:
     result = call(
         "choose",

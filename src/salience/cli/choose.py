@@ -142,7 +142,7 @@ def judged(given: dict[str, Any], pool: Any, targets: dict[str, Any], seed: int,
     """The verdict on a draw: fitted again on half of the target and some of the pool, judged by the other half."""
     import numpy as np
 
-    from salience.verify import texts, verify
+    from salience.verify import Check, report, texts, verify
 
     rng = np.random.default_rng(seed)
     words = given["chunk_words"]
@@ -151,9 +151,8 @@ def judged(given: dict[str, Any], pool: Any, targets: dict[str, Any], seed: int,
         text for target in targets.values() for text in _sampled(target, given["column"], JUDGED, words, rng)
     ]
     if len(wanted) < 2 or len(some) < 10:
-        raise ValueError(
-            f"{len(wanted)} texts to look like and {len(some)} in the pool are too few for a verdict; use --no-verify"
-        )
+        why = f"{len(wanted)} texts to look like and {len(some)} in the pool are too few"
+        return report([Check.not_run("retention", why)], method="dsir")
     half = len(wanted) // 2
     share = min(max(given["n"] / pool.rows, 5 / len(some)), 0.5)
     fits = iter(range(1, 4))

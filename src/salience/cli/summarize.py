@@ -49,6 +49,10 @@ def summarize(
         o.data("--column", "-c", help="Column of the text in a table. Default: text, or the only one."),
     ] = None,
     encoding: o.Encoding = None,
+    background: Annotated[
+        list[str] | None,
+        o.data("--background", "-b", help="Many texts of the same kind, to tell how rare words are; repeat."),
+    ] = None,
     about: Annotated[str | None, o.what(help="A title or question the summary should be near to.")] = None,
     verify: Annotated[
         bool, o.measure("--verify/--no-verify", help="Do the first sentences say more of others than any do?")
@@ -79,7 +83,7 @@ def summarize(
     given = {"source": files[0], **ctx.params}
     with RunWriter(folder, "summarize", given, force=force, argv=ctx.meta.get("argv")) as run:
         with show.progress("comparing", "sentences") as tell, pictures.remarks(run.note):
-            found = _model(given).fit(documents, about=about, progress=tell)
+            found = _model(given).fit(documents, about=about, background=_others(given), progress=tell)
             chosen = found.summarize(
                 k if k or max_bytes else 5,
                 max_bytes=max_bytes,
@@ -137,7 +141,7 @@ def judged(given: dict[str, Any], documents: list[str], seed: int, tell: Any) ->
     """
     import numpy as np
 
-    from salience.verify import texts, verify
+    from salience.verify import Check, report, texts, verify
 
     whole = _model(given).fit(documents)
     doc, sentences = whole.doc_, np.array(whole.sentences_, dtype=object)
@@ -148,11 +152,15 @@ def judged(given: dict[str, Any], documents: list[str], seed: int, tell: Any) ->
         own = np.arange(len(doc)) % 2 == 0
     told = [text for text in sentences[~own] if text.strip()]
     if own.sum() < LEAST or not told:
-        raise ValueError(f"{len(doc)} sentences are too few to be judged by others; use --no-verify")
+        why = f"{len(doc)} sentences are too few for some to be judged by others"
+        return report([Check.not_run("retention", why)], method="lexrank")
+
+    others = _others(given)
 
     def ranked(kept: Any) -> Any:
         split = [list(sentences[own & kept & (doc == number)]) for number in np.unique(doc)]
-        return _model(given).fit([part for part in split if part], about=given["about"]).scores_
+        split = [part for part in split if part]
+        return _model(given).fit(split, about=given["about"], background=others).scores_
 
     scores = ranked(np.ones(len(doc), dtype=bool))
     if tell is not None:
@@ -164,6 +172,13 @@ def judged(given: dict[str, Any], documents: list[str], seed: int, tell: Any) ->
     return verify(
         scores, bench, fractions=shares, covariates=covariates, leave_out=("deletion", "leak"), seed=seed
     )
+
+
+def _others(given: dict[str, Any]) -> list[str] | None:
+    """The texts that say how rare words are."""
+    from salience.cli.texts import read_documents
+
+    return None if not given["background"] else read_documents(given["background"], given["column"])
 
 
 def _model(given: dict[str, Any]) -> Any:
