@@ -196,7 +196,7 @@ def test_lengths_that_round_alike_are_still_told_apart():
     # |b|^2 / 2 is rounded to float32, by more than short queries can add to a product
     base = 1000.0 + 1e-3 * np.random.default_rng(15).normal(size=(4000, 4))
     queries = 1e-3 * np.random.default_rng(16).normal(size=(20, 4))
-    assert (nearest(base, queries, 10, memory=1)[0] == by_definition(base, queries, 10, "l2")).all()
+    assert (nearest(base, queries, 300, memory=1)[0] == by_definition(base, queries, 300, "l2")).all()
 
 
 def test_a_bound_that_is_too_narrow_would_be_seen(monkeypatch):
