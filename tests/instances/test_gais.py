@@ -20,6 +20,7 @@ from salience.instances import GraphAttentionSelector
 from salience.instances.gais.graphs import GRAPHS
 from salience.instances.gais.rates import is_margin_model
 from salience.instances.gais.rounds import SCORES
+from salience.instances.gais.training import Reading
 from salience.verify import rows, verify
 
 QUICK = {"epochs": 20, "random_state": 0}
@@ -464,3 +465,25 @@ def test_it_has_to_be_fitted_first():
         GraphAttentionSelector().get_support()
     with pytest.raises(ValueError, match="not fitted"):
         GraphAttentionSelector().neighbours(0)
+
+
+# ---- looking again before refusing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "refused"), [([0.5, 0.9, 0.9], False), ([0.5, 0.6, 0.6], True), ([0.9], False)]
+)
+@pytest.mark.filterwarnings("ignore:scores are refused")
+def test_three_networks_have_to_fail_before_scores_are_refused(table, monkeypatch, accuracies, refused):
+    X, y = table[0], table[1] % 2  # chance is a half
+    answers = iter(accuracies)
+
+    def read(X, codes, graph, *rest):
+        values = np.random.default_rng(0).random((2, len(X)))
+        return Reading(*values, np.zeros(len(graph.receiver), np.float32), next(answers), [1.0])
+
+    monkeypatch.setattr("salience.instances.gais.rounds.read_rows", read)
+    selector = GraphAttentionSelector(**QUICK).fit(X, y)
+    assert selector.refused_ == refused
+    assert selector.val_accuracy_ == pytest.approx(np.mean(accuracies))
+    assert next(answers, None) is None, "no more and no fewer are trained"
