@@ -193,9 +193,10 @@ def test_one_giant_row_does_not_blind_the_others():
 
 
 def test_lengths_that_round_alike_are_still_told_apart():
-    # |b|^2 / 2 is rounded to float32, by more than short queries can add to a product
-    base = 1000.0 + 1e-3 * np.random.default_rng(15).normal(size=(4000, 4))
-    queries = 1e-3 * np.random.default_rng(16).normal(size=(20, 4))
+    # |b|^2 / 2 is rounded to float32 by as much as a short query adds to it
+    base = np.random.default_rng(15).normal(size=(4000, 4))
+    base *= 1000.0 / np.linalg.norm(base, axis=1, keepdims=True)
+    queries = 1e-4 * np.random.default_rng(16).normal(size=(20, 4))
     assert (nearest(base, queries, 300, memory=1)[0] == by_definition(base, queries, 300, "l2")).all()
 
 
