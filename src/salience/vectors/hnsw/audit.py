@@ -275,6 +275,20 @@ class HnswRecallAudit(BaseEstimator):
             progress=progress,
         )
 
+    def plot(self, kind: str = "orders", ax: Any = None) -> Any:
+        """Draw recall by order of insertion ("orders"), or over the dimension around the queries ("dimension").
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from salience.vectors.hnsw.pictures import PICTURES  # matplotlib is loaded by those who draw
+
+        check_is_fitted(self, "scores_")
+        if kind not in PICTURES:
+            raise ValueError(f"kind={kind!r} is unknown; it must be one of {', '.join(map(repr, PICTURES))}")
+        return PICTURES[kind](self, ax)
+
     def _truth(self, X: NDArray[Any], queries: Any, random: Any, notes: list[str]) -> Truth:
         if self.k >= len(X):
             raise VectorError(
