@@ -102,7 +102,9 @@ def clothes(frozen: dict[str, Any]) -> list[Claim]:
     X, y, Q, yq = carriers.fashion_mnist()
     drawn = np.random.default_rng(frozen["seeds"][0]).permutation(len(Q))[: wanted["queries"]]
     graphs = {"hnsw": HnswIndex(32, 256), "hnsw-ip": HnswIpIndex(32, 256)}
-    audit = FunnelAudit(wanted["k"], indexes=graphs, sweep={name: {"ef_search": wanted["ef"]} for name in graphs})
+    audit = FunnelAudit(
+        wanted["k"], indexes=graphs, sweep={name: {"ef_search": wanted["ef"]} for name in graphs}
+    )
     report = audit.fit(X, y, queries=Q[drawn], query_labels=yq[drawn]).report_
     by_distance = report.by_index.filter(metric="l2").row(-1, named=True)
     return [

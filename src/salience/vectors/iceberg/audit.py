@@ -28,9 +28,9 @@ from salience.vectors.iceberg.report import FunnelReport, Measured
 from salience.vectors.iceberg.search import (
     Answers,
     Steps,
+    check_indexes,
     exact_answers,
     index_answers,
-    metric_of,
     settings_of,
 )
 from salience.vectors.iceberg.tasks import TASKS, Judge
@@ -213,7 +213,7 @@ class FunnelAudit(BaseEstimator):
         random = check_random_state(self.random_state)
         self._seed = int(random.randint(2**31 - 1))
         self._base, self._task = X, TASKS[self.task](y, len(X))
-        self._check_indexes()
+        self._check()
         self.meta_ = vector_meta_features(X, self._task.codes, self.sample, random_state=self._seed)
         self.recommendation_ = recommend_index(self.meta_)
         self._drawn = np.sort(random.permutation(len(X))[: self.n_queries]).astype(np.int64)
@@ -361,36 +361,14 @@ class FunnelAudit(BaseEstimator):
                 + f"; give a k of at most {n - takes_out}"
             )
 
-    def _check_indexes(self) -> None:
+    def _check(self) -> None:
         unknown = [metric for metric in self.metrics if metric not in METRICS]
         if unknown or not len(self.metrics):
             raise ValueError(f"metrics={self.metrics!r}; they are any of {', '.join(map(repr, METRICS))}")
         wrong = [name for name in self._repairs if name not in REPAIRS]
         if wrong:
             raise ValueError(f"repair={wrong[0]!r} is unknown; repairs are {', '.join(map(repr, REPAIRS))}")
-        for name, index in (self.indexes or {}).items():
-            lacks = [what for what in ("build", "search", "params") if not hasattr(index, what)]
-            if lacks:
-                raise TypeError(
-                    f"indexes[{name!r}] is {type(index).__name__} without {', '.join(lacks)}; an index has build(X), "
-                    "search(Q, k) and params"
-                )
-            if metric_of(name, index) not in self.metrics:
-                raise ValueError(
-                    f"indexes[{name!r}] measures by {metric_of(name, index)!r}, which is not among metrics="
-                    f"{tuple(self.metrics)}; add it"
-                )
-        for name, grid in (self.sweep or {}).items():
-            varied = (self.indexes or {}).get(name)
-            if varied is None:
-                raise ValueError(
-                    f"sweep names {name!r}; the indexes are {', '.join(map(repr, self.indexes or {})) or 'none'}"
-                )
-            for attribute in grid:
-                if not hasattr(varied, attribute):
-                    raise ValueError(
-                        f"sweep[{name!r}] varies {attribute!r}, which {type(varied).__name__} does not have"
-                    )
+        check_indexes(self.indexes or {}, self.sweep or {}, self.metrics)
 
     def _meta(self, notes: Sequence[str], seconds: float) -> Meta:
         said = self.get_params(deep=False)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from salience.measures.neighbors import METRICS, nearest_by
 from salience.vectors.indexes.base import Index
 
-__all__ = ["Answers", "Steps", "exact_answers", "index_answers", "metric_of", "settings_of"]
+__all__ = ["Answers", "Steps", "check_indexes", "exact_answers", "index_answers", "metric_of", "settings_of"]
 
 Ids: TypeAlias = NDArray[np.int64]
 Sweep: TypeAlias = Mapping[str, Mapping[str, Sequence[Any]]]
@@ -116,6 +116,40 @@ def index_answers(
         finally:
             for attribute, value in before.items():
                 setattr(index, attribute, value)
+
+
+def check_indexes(indexes: Mapping[str, Any], sweep: Sweep, metrics: Sequence[str]) -> None:
+    """Refuse what cannot be built, searched, compared or varied.
+
+    Raises
+    ------
+    TypeError
+        When an object is no index.
+    ValueError
+        When an index measures by a metric that is not compared, or a sweep names what there is not.
+    """
+    for name, index in indexes.items():
+        lacks = [what for what in ("build", "search", "params") if not hasattr(index, what)]
+        if lacks:
+            raise TypeError(
+                f"indexes[{name!r}] is {type(index).__name__} without {', '.join(lacks)}; an index has build(X), "
+                "search(Q, k) and params"
+            )
+        if metric_of(name, index) not in metrics:
+            raise ValueError(
+                f"indexes[{name!r}] measures by {metric_of(name, index)!r}, which is not among metrics={tuple(metrics)}; "
+                "add it"
+            )
+    for name, grid in sweep.items():
+        if name not in indexes:
+            raise ValueError(
+                f"sweep names {name!r}; the indexes are {', '.join(map(repr, indexes)) or 'none'}"
+            )
+        for attribute in grid:
+            if not hasattr(indexes[name], attribute):
+                raise ValueError(
+                    f"sweep[{name!r}] varies {attribute!r}, which {type(indexes[name]).__name__} does not have"
+                )
 
 
 def settings_of(grid: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
