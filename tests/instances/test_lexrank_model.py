@@ -393,7 +393,9 @@ def test_scores_have_what_one_asks_for():
 
 
 @pytest.mark.parametrize(
-    "kind", [tuple, pd.Series, pl.Series, lambda given: np.array(given, dtype=object), iter], ids=str
+    "kind",
+    [tuple, pd.Series, pl.Series, lambda given: np.array(given, dtype=object), iter],
+    ids=["tuple", "pandas", "polars", "numpy", "iterator"],
 )
 def test_texts_may_come_in_any_row_of_texts(kind):
     assert LexRank().fit(kind(REPORTS)).scores_.frame.equals(LexRank().fit(REPORTS).scores_.frame)
