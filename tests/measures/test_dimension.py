@@ -109,9 +109,12 @@ def test_under_the_cosine_only_directions_count():
 
 def test_rows_of_one_direction_are_duplicates_under_the_cosine():
     X = np.random.default_rng(0).normal(size=(300, 6))
-    both = local_dimension(np.vstack([X, 3 * X, 0.7 * X]), 40, metric="cosine")
-    assert np.isfinite(both).all()
-    assert both.mean() > 3  # a distance of rounding errors would pull it towards 0
+    both = local_dimension(np.vstack([X, 3 * X, 0.7 * X]), 120, metric="cosine")
+    # every distance stands there three times, so only the factor k - 1 differs
+    alone = local_dimension(X, 40, metric="cosine") * 119 / (3 * 39)
+    assert both == pytest.approx(
+        np.tile(alone, 3), rel=1e-4
+    )  # distances of rounding errors would pull it towards 0
 
 
 def test_queries_are_measured_among_the_rows():

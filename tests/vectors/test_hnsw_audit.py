@@ -62,7 +62,7 @@ def test_clusters_far_apart_are_best_in_random_order(backend):
     audit.fit(X[:3000], queries=X[3000:], groups=groups[:3000])
     assert audit.table_["order"].to_list() == ["random", "category"]
     assert audit.table_["verdict"].to_list() == ["reference", "worse"]
-    assert audit.spread_ > 0.02
+    assert audit.spread_ > 0.06  # faiss, given all rows at once, would hide most of it
     low, high = audit.spread_interval_
     assert 0 < low <= audit.spread_ <= high
 
