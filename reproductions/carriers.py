@@ -126,7 +126,11 @@ def lee() -> tuple[list[str], list[str], np.ndarray]:
     """News: 300 items of which several tell one story, 50 others, and how alike people find these, 50 x 50 of 0 to 1."""
     folder = "gensim/test/test_data"
     texts = [
-        [line.strip() for line in at("gensim", f"{folder}/{name}").read_text("latin1").split("\n") if line.strip()]
+        [
+            line.strip()
+            for line in at("gensim", f"{folder}/{name}").read_text("latin1").split("\n")
+            if line.strip()
+        ]
         for name in ("lee_background.cor", "lee.cor")
     ]
     upper = np.loadtxt(at("gensim", f"{folder}/similarities0-1.txt"))
