@@ -132,7 +132,17 @@ def test_a_sample_of_the_rows_keeps_the_order():
 
 def test_the_memory_does_not_change_the_answer():
     X = np.random.default_rng(0).normal(size=(500, 6))
-    assert np.array_equal(local_dimension(X, 30), local_dimension(X, 30, memory=2**20))
+    X[200:260] = X[7]  # more copies than neighbours, across parts
+    assert np.array_equal(local_dimension(X, 30), local_dimension(X, 30, memory=64 * 30 * 90))
+
+
+def test_progress_is_that_of_the_whole():
+    calls = []
+    X = np.random.default_rng(0).normal(size=(500, 6))
+    local_dimension(X, 30, memory=64 * 30 * 200, progress=lambda done, total: calls.append((done, total)))
+    assert len({total for _, total in calls}) == 1
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+    assert calls[-1][0] == calls[-1][1]
 
 
 def test_whole_data_have_a_mean_and_a_harmonic_mean():

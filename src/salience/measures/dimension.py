@@ -25,6 +25,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 LEAST = 10  # positive distances below which nothing is said
 # Directions in float32 are off by 2**-24 per coordinate, so what lies within this is one direction.
 SAME_DIRECTION = 5e-7
+BYTES = 64  # of a pair of a row and a neighbour: its number and distance, and what is computed from them
 
 #: What each estimator multiplies ``(p - 1) / sum(ln(r_p / r_i))`` with, for p positive distances.
 ESTIMATORS: Mapping[str, Callable[[Floats], Floats]] = {
@@ -154,7 +155,7 @@ def local_dimension(
     random_state : int or Generator, default=0
         Draws the reference rows.
     memory : int, default=2**28
-        Bytes for blocks, besides the distances (n, k).
+        Bytes for blocks, and as many again for distances.
     progress : callable, optional
         ``progress(done, total)``.
 
@@ -173,7 +174,7 @@ def local_dimension(
     >>> bool(abs(np.median(local_dimension(line, k=50)) - 1) < 0.1)
     True
     """
-    if metric not in _TOLERANCES:
+    if metric not in _METRICS:
         raise ValueError(
             f"metric={metric!r}; the dimension needs a distance: 'l2', or 'cosine' for distances between directions. "
             "For inner products take 'cosine'"
@@ -189,15 +190,23 @@ def local_dimension(
             f"k={k!r} neighbours of {len(rows)} rows; k is a whole number from 2 to {len(rows) - 1} (a row is not its "
             "own neighbour)"
         )
-    if metric == "cosine":
-        points, rows = (_directions(part, name) for part, name in ((points, "X"), (rows, "X")))
-    tolerance = _TOLERANCES[metric]
-    itself = queries is None and rows.shape[0] == base.shape[0]
-    distances = nearest(rows, None if itself else points, k, memory=memory, progress=progress)[1]
-    short = np.flatnonzero((distances <= tolerance).any(axis=1))
-    found = dimension_of_distances(distances, estimator=estimator, tolerance=tolerance)
-    if short.size:
-        found[short] = _past_duplicates(rows, points[short], k, estimator, tolerance, memory)
+    prepared, tolerance = _METRICS[metric]
+    rows = prepared(rows, "X", 0)
+    itself = queries is None and len(rows) == len(base)
+    name = "X" if queries is None else "queries"
+    found = np.empty(len(points))
+    step = max(1, memory // (BYTES * k))
+    for start in range(0, len(points), step):
+        part = (rows if itself else points)[start : start + step]
+        part = part if itself else prepared(part, name, start)
+        distances = _to_others(
+            rows, part, k, start if itself else None, memory, _part_of(progress, start, part, points)
+        )
+        around = dimension_of_distances(distances, estimator=estimator, tolerance=tolerance)
+        short = np.flatnonzero((distances <= tolerance).any(axis=1))
+        if short.size:
+            around[short] = _past_duplicates(rows, np.asarray(part)[short], k, estimator, tolerance, memory)
+        found[start : start + step] = around
     return found
 
 
@@ -221,14 +230,51 @@ def global_dimension(local: ArrayLike) -> GlobalDimension:
     )
 
 
-def _directions(rows: NDArray[Any], name: str) -> NDArray[np.float32]:
+def _as_they_are(rows: NDArray[Any], name: str, first: int) -> NDArray[Any]:
+    return rows
+
+
+def _directions(rows: NDArray[Any], name: str, first: int) -> NDArray[np.float32]:
+    """Rows divided by their lengths; `first` is the number of the first, for messages."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     if not lengths.all():
         raise VectorError(
-            f"row {np.flatnonzero(lengths == 0)[0]} of {name} is zero and has no direction; drop the zero vectors, or "
-            "take metric='l2'"
+            f"row {first + np.flatnonzero(lengths == 0)[0]} of {name} is zero and has no direction; drop the zero "
+            "vectors, or take metric='l2'"
         )
-    return (rows / lengths[:, None]).astype(np.float32)
+    found = np.empty(rows.shape, dtype=np.float32)
+    for start in range(0, len(rows), 1 << 14):  # the quotient in float64 is never there as a whole
+        part = slice(start, start + (1 << 14))
+        found[part] = rows[part] / lengths[part, None]
+    return found
+
+
+def _to_others(
+    rows: NDArray[Any],
+    points: NDArray[Any],
+    k: int,
+    first: int | None,
+    memory: int,
+    progress: Progress | None,
+) -> NDArray[np.float32]:
+    """Distances to the k nearest rows; `first` is the row that the first point is: no row is its own neighbour."""
+    if first is None or len(points) == len(rows):
+        return nearest(rows, points if first is None else None, k, memory=memory, progress=progress)[1]
+    ids, distances = nearest(rows, points, k + 1, memory=memory, progress=progress)
+    own = ids == np.arange(first, first + len(points))[:, None]
+    own[~own.any(axis=1), -1] = True  # more than k copies of it came before
+    return distances[~own].reshape(len(points), k)
+
+
+def _part_of(
+    progress: Progress | None, start: int, part: NDArray[Any], points: NDArray[Any]
+) -> Progress | None:
+    """Progress of a part as that of the whole."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(
+        round((start + len(part) * done / total) * total / len(part)), round(len(points) * total / len(part))
+    )
 
 
 def _past_duplicates(
@@ -258,4 +304,8 @@ def _past_duplicates(
     return found[which.ravel()]
 
 
-_TOLERANCES: Mapping[str, float] = {"l2": 0.0, "cosine": SAME_DIRECTION}
+# How rows are prepared, and up to which distance they are duplicates.
+_METRICS: Mapping[str, tuple[Callable[[NDArray[Any], str, int], NDArray[Any]], float]] = {
+    "l2": (_as_they_are, 0.0),
+    "cosine": (_directions, SAME_DIRECTION),
+}
