@@ -132,7 +132,7 @@ class _Step:
 
     def __post_init__(self) -> None:
         self.optimizer = torch.optim.Adam(
-            self.model.parameters(), self.how.lr, weight_decay=self.how.weight_decay
+            self.model.parameters(), self.how.lr, weight_decay=self.how.weight_decay, fused=True
         )
 
     def __call__(self, piece: tuple[Tensor, Tensor, Tensor, Edges]) -> dict[str, float]:
