@@ -166,7 +166,7 @@ def local_dimension(
     Raises
     ------
     ValueError
-        When `k` is not below the number of rows, vectors cannot be used, all rows are one, or a name is unknown.
+        When `k` is not below the number of rows, vectors cannot be used, or a name is unknown.
 
     Examples
     --------
