@@ -348,7 +348,9 @@ def test_audit_names_the_constant_and_the_id(call, clicks: Path) -> None:
 
 def test_methods_lists_what_there_is(call) -> None:
     assert "outrank" in call("methods").stdout
-    assert json.loads(call("methods", "--json").stdout)[0]["arxiv"] == "2309.01552"
+    listed = {row["name"]: row for row in json.loads(call("methods", "--json").stdout)}
+    assert listed["outrank"]["arxiv"] == "2309.01552"
+    assert listed["lexrank"]["import"] == "salience.instances.LexRank"
     assert "cramers-v" in call("methods", "--heuristics").stdout
 
 

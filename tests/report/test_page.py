@@ -87,8 +87,20 @@ def test_a_thousand_columns_stay_below_two_megabytes(tmp_path: Path) -> None:
 
 
 def test_every_section_appears_when_the_run_has_its_file(census_run: Run) -> None:
-    drawn = "pictures"  # of the commands that draw
-    assert sections_of(render(census_run)) == [s.name for s in SECTIONS if s.name != drawn]
+    others = ("pictures", "tables")  # of the commands that draw and measure
+    assert sections_of(render(census_run)) == [s.name for s in SECTIONS if s.name not in others]
+
+
+def test_the_first_rows_of_a_table_are_shown_and_the_rest_is_counted(tmp_path: Path) -> None:
+    pl.DataFrame({"order": ["<b>"] * 70, "recall": [0.5] * 70}).write_parquet(tmp_path / "orders.parquet")
+    tables = [
+        {"file": "orders.parquet", "title": "Recall"},
+        {"file": "../secret.parquet", "title": "elsewhere"},
+    ]
+    page = render(Run(tmp_path, {"command": "index", "options": {}, "tables": tables}))
+    assert page.count("&lt;b&gt;") == 60
+    assert "10 more in orders.parquet" in page
+    assert "elsewhere" not in page
 
 
 def test_a_picture_of_the_run_is_shown_as_an_image_that_runs_nothing(tmp_path: Path) -> None:
