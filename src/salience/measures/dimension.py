@@ -60,7 +60,7 @@ def dimension_of_distances(
 ) -> Floats:
     r"""Return the maximum likelihood estimate of the dimension around each row from its neighbours' distances.
 
-    .. math:: \mathrm{LID} = \Big[\tfrac{1}{k-1} \sum_{i=1}^{k-1} \ln \frac{r_k}{r_i}\Big]^{-1}
+    .. math:: \mathrm{LID} = \left[\tfrac{1}{k-1} \sum_{i=1}^{k-1} \ln \frac{r_k}{r_i}\right]^{-1}
 
     Parameters
     ----------

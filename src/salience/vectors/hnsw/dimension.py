@@ -42,7 +42,7 @@ def local_intrinsic_dimension(
 
     From the distances r_1 <= ... <= r_k to the k nearest other rows,
 
-    .. math:: \mathrm{LID}(x) = \Big[\frac{1}{k-1} \sum_{i=1}^{k-1} \ln \frac{r_k}{r_i}\Big]^{-1} .
+    .. math:: \mathrm{LID}(x) = \left[\frac{1}{k-1} \sum_{i=1}^{k-1} \ln \frac{r_k}{r_i}\right]^{-1} .
 
     It is biased low in high dimension: 10,000 normal rows of 128 dimensions show about 48. Compare rows and data sets
     with it; do not read it as a count of dimensions.
