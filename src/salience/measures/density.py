@@ -1,8 +1,8 @@
-"""Densities by linear binning and fast Fourier transform, and mutual information from them.
+"""Densities by linear binning on a grid, and mutual information from them.
 
 ``f(a, b) = 1/(n h_x h_y) sum_i K((a - x_i)/h_x, (b - y_i)/h_y)`` on a product grid, K Epanechnikov's kernel of the
 Euclidean norm with standard deviation 1 (so it ends at sqrt(5)). Rows are spread over the four cells around them, then
-one FFT for each of many columns smooths them: O(n + N_a N_b log(N_a N_b)) a column.
+smoothed; a kernel that spans r of the N_a lines costs O(n + r N_a N_b) a column.
 
 The information is a sum over cells of that same joint density,
 ``MI = sum f [ln f - ln f_x - ln f_y] da db`` with ``f_x = sum_b f db`` and ``f_y = sum_a f da``.
@@ -16,10 +16,10 @@ from typing import TypeAlias
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
 
 from salience.measures.bandwidth import bandwidths
 from salience.measures.binning import binned_information
+from salience.measures.smoothing import DUST, smooth, spread
 
 __all__ = ["class_information", "joint_density", "kernel_information", "standardised", "ties"]
 
@@ -28,9 +28,9 @@ Integers: TypeAlias = NDArray[np.int64]
 
 SUPPORT = np.sqrt(5.0)  # in standard deviations of the kernel
 MARGIN = 0.05  # of the range, free on each side of the grid at least
-BATCH = 1 << 15  # cells transformed at a time: they stay in the cache
+BATCH = 1 << 15  # cells smoothed at a time: they stay in the cache
 POINTS = 500  # of the grid of a column against classes
-DUST = 1e-15  # of the largest cell: what rounding leaves in an empty cell
+TINY = 1e-300  # the least number whose logarithm is taken
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,11 @@ def joint_density(
     on_x = Axis.around(first[None] / h_x, grid[0])
     on_y = Axis.around(second[None] / h_y, grid[1])
     counts = np.zeros((1, *grid))
-    _spread(on_x.cell, on_x.above, on_y.cell[0], on_y.above[0], counts)
-    smooth = _smoothed(counts, _spectra(on_x.step, *_cosines_of(on_x, on_y, grid)))[0]
-    f = np.maximum(smooth, 0.0) * (2 / (np.pi * SUPPORT**2 * len(first) * h_x * h_y))
+    spread(on_x.cell, on_x.above, on_y.cell[0], on_y.above[0], counts)
+    smoothed = np.empty_like(counts)
+    smooth(counts, on_x.step, on_y.step[0], smoothed)
+    f = np.where(smoothed > DUST * smoothed.max(), smoothed, 0.0)[0]
+    f *= 2 / (np.pi * SUPPORT**2 * len(first) * h_x * h_y)
     a = h_x * (on_x.start[0] + on_x.step[0] * np.arange(grid[0]))
     b = h_y * (on_y.start[0] + on_y.step[0] * np.arange(grid[1]))
     return a, b, f
@@ -179,17 +181,16 @@ def kernel_information(
         return found
     on_x = Axis.around(_in_bandwidths(rows[varies], bandwidth, grid[0]), grid[0])
     on_y = Axis.around(_in_bandwidths(outcome, bandwidth, grid[1]), grid[1])
-    cosines = _cosines_of(on_x, on_y, grid)
     counts = np.empty((min(max(1, BATCH // (grid[0] * grid[1])), len(varies)), *grid))
+    smoothed = np.empty_like(counts)
     for first in range(0, len(varies), len(counts)):
         part = slice(first, first + len(counts))
-        columns_here = varies[part]
-        spectra = _spectra(on_x.step[part], *cosines)
+        here, there = (tables[: len(varies[part])] for tables in (counts, smoothed))
         for turn, order in enumerate(turns):
-            here = counts[: len(columns_here)]
             here[:] = 0.0
-            _spread(on_x.cell[part], on_x.above[part], on_y.cell[0][order], on_y.above[0][order], here)
-            found[turn, columns_here] = _information(_smoothed(here, spectra), DUST)
+            spread(on_x.cell[part], on_x.above[part], on_y.cell[0][order], on_y.above[0][order], here)
+            smooth(here, on_x.step[part], on_y.step[0], there)
+            found[turn, varies[part]] = _information(there, here)
     return found
 
 
@@ -252,7 +253,8 @@ def class_information(
         joint = np.zeros((len(kept), len(rows), points))
         for level, width, density in zip(levels, widths, joint, strict=True):
             _smooth_rows(axis.cell[:, level], axis.above[:, level], axis.step / width, density)
-        found[turn, varies] = _information(np.ascontiguousarray(joint.swapaxes(0, 1)), DUST)
+        tables = np.ascontiguousarray(joint.swapaxes(0, 1))
+        found[turn, varies] = _information(tables, np.empty_like(tables))
     return found
 
 
@@ -307,55 +309,11 @@ def _class_widths(rows: Floats, members: Floats, rule: str | float, points: int,
     return np.maximum(found, least)
 
 
-def _cosines_of(on_x: Axis, on_y: Axis, grid: tuple[int, int]) -> tuple[Floats, Floats, float]:
-    """Cosines for the widest kernel on each axis, and the step of the outcome's."""
-    step_y = float(on_y.step[0])
-    of_x = _cosines(grid[0], int(SUPPORT / on_x.step.min()), grid[0])
-    return of_x, _cosines(grid[1], int(SUPPORT / step_y), grid[1] // 2 + 1), step_y
-
-
-def _spectra(steps: Floats, of_x: Floats, of_y: Floats, step_y: float) -> Floats:
-    """Of Epanechnikov's kernel for each column, ``1 - |u|^2 / 5`` up to a factor; shape (c, N_a, N_b // 2 + 1).
-
-    The kernel is even in both directions, so that its spectrum is real and a product of two small matrices of
-    cosines with a quarter of it.
-    """
-    spectra = np.empty((len(steps), len(of_x), len(of_y)))
-    squares_y = (step_y * np.arange(of_y.shape[1])) ** 2
-    for i, step in enumerate(steps):
-        reach = int(SUPPORT / step)
-        squares = (step * np.arange(reach + 1)[:, None]) ** 2 + squares_y
-        quarter = np.maximum(1 - squares / SUPPORT**2, 0.0)
-        spectra[i] = of_x[:, : reach + 1] @ (quarter @ of_y.T)
-    return spectra
-
-
-def _cosines(size: int, reach: int, rows: int) -> Floats:
-    """Cosines that transform an even function known at 0 ... reach; shape (rows, reach + 1)."""
-    twice = np.where(np.arange(reach + 1) == 0, 1.0, 2.0)
-    turns = np.outer(np.arange(rows), np.arange(reach + 1)) % size
-    return np.asarray(twice * np.cos(2 * np.pi / size * turns))
-
-
-def _smoothed(counts: Floats, spectra: Floats) -> Floats:
-    """The counts convolved with the kernels.
-
-    The margin of the grids is as wide as the kernel, hence nothing comes in again at the other end.
-    """
-    return np.asarray(fft.irfft2(fft.rfft2(counts) * spectra, s=counts.shape[1:], overwrite_x=True))
-
-
-@njit(nogil=True, cache=True)
-def _spread(cell, above, cell_y, above_y, counts):  # type: ignore[no-untyped-def]
-    """Linear binning of all columns against one outcome; adds to counts (c, N_a, N_b)."""
-    for c in range(cell.shape[0]):
-        for row in range(cell.shape[1]):
-            i, j = cell[c, row], cell_y[row]
-            a, b = above[c, row], above_y[row]
-            counts[c, i, j] += (1 - a) * (1 - b)
-            counts[c, i + 1, j] += a * (1 - b)
-            counts[c, i, j + 1] += (1 - a) * b
-            counts[c, i + 1, j + 1] += a * b
+def _information(joint: Floats, room: Floats) -> Floats:
+    """Information of each table (c, A, B) of cells up to a factor; `room`, of the same shape, is written over."""
+    # numpy takes eight logarithms at a time where the processor can, numba one
+    np.log(np.maximum(joint, TINY, out=room), out=room)
+    return np.asarray(_summed(joint, room, DUST))
 
 
 @njit(nogil=True, cache=True)
@@ -382,9 +340,9 @@ def _smooth_rows(cell, above, steps, density):  # type: ignore[no-untyped-def]
                     density[c, i - reach + t] += weight * kernel[t]
 
 
-@njit(nogil=True, cache=True)
-def _information(joint, dust):  # type: ignore[no-untyped-def]
-    """Information of each table (c, A, B) of cells up to a factor; negative cells count as empty."""
+@njit(nogil=True, cache=True, fastmath={"reassoc"})  # sums of several cells at a time
+def _summed(joint, logarithms, dust):  # type: ignore[no-untyped-def]
+    """`_information` of cells whose logarithms are known; cells of less than `dust` of the largest count as empty."""
     found = np.zeros(joint.shape[0])
     of_y = np.empty(joint.shape[2])
     for c in range(joint.shape[0]):
@@ -394,11 +352,10 @@ def _information(joint, dust):  # type: ignore[no-untyped-def]
         for i in range(joint.shape[1]):
             of_x = 0.0
             for j in range(joint.shape[2]):
-                value = joint[c, i, j]
-                if value > least:
-                    inside += value * np.log(value)
-                    of_x += value
-                    of_y[j] += value
+                value = joint[c, i, j] if joint[c, i, j] > least else 0.0
+                inside += value * logarithms[c, i, j]
+                of_x += value
+                of_y[j] += value
             if of_x > 0:
                 inside -= of_x * np.log(of_x)
             total += of_x
