@@ -23,7 +23,7 @@ PENALTY = 1e-5  # accuracy that a further neuron has to bring
 class NestedDropout(nn.Module):
     r"""Keep the first k neurons and set the others to 0, with a new k for every batch (or row).
 
-    .. math:: P(k) \propto \exp\left(-((k - \mu) / \sigma)^2\right), \quad k = 1, \dots, D
+    .. math:: P(k) \propto \exp\left(-((k - \mu) / \sigma)^2\right), \quad k = 1, \ldots, D
 
     There is no factor 1/2 in the exponent, and what is kept is not rescaled. The first neuron is there in every step,
     the last in hardly any: what matters most has to go to the front.
