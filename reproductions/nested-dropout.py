@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from reproductions import carriers
 from reproductions.claims import Claim
 from salience.instances import NestedClassifier
 from salience.instances.noisy_labels.network import features_of
+from salience.networks.threads import threads_that_pay
 
 Rows = NDArray[Any]
 CE: dict[str, Any] = {"compression": "none", "coteach": False}
@@ -277,19 +277,9 @@ def _fitted(
     X: Rows, y: Rows, how: dict[str, Any], seed: int, *held: Rows, keep: str = "best"
 ) -> NestedClassifier:
     made = {"scale": "minmax", "keep": keep, "random_state": seed, **how}
-    with warnings.catch_warnings(), _one_thread():
+    with warnings.catch_warnings(), threads_that_pay(0):
         warnings.simplefilter("ignore", UserWarning)
         return NestedClassifier(**made).fit(X, y, *held)
-
-
-@contextmanager
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 PARTS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {

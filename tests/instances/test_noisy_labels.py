@@ -28,12 +28,7 @@ from salience.verify import parts, retention, rows
 SMALL = {"n_features": 16, "hidden": 32, "epochs": (8, 4), "forget_rate": 0.2, "random_state": 0}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @parametrize_with_checks([NestedClassifier(**{**SMALL, "epochs": (6, 3), "forget_rate": 0.1})])

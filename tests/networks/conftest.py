@@ -1,12 +1,8 @@
-"""Small networks are quickest, and repeat to the last bit, on one thread."""
+"""All networks are tested on one thread."""
 
 import pytest
-import torch
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def quick(one_thread):
+    """See `one_thread`."""

@@ -28,12 +28,7 @@ from salience.tabular.kan.targets import target_of
 QUICK = {"epochs": 15, "lr": 0.02, "cv": 2}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch.nn import functional
 from salience.instances.gais.attention import GAT, Edges, GraphAttention
 from salience.instances.gais.batches import Rows
 from salience.instances.gais.graphs import RowGraph
+from salience.networks.threads import threads_that_pay
 from salience.networks.training import fit
 
 __all__ = ["Learning", "Reading", "read_rows"]
@@ -101,7 +101,7 @@ def read_rows(
     drawn = np.sort(rng.permutation(len(graph.pieces))[: how.train_batches])
     pieces = [_piece(graph, graph.pieces[b], x, y, learned) for b in drawn]
     step = _Step(model, how, generator)
-    with _one_thread():
+    with threads_that_pay(0):  # steps are small, and the order of sums would depend on the threads
         history = fit(
             step,
             _Shuffled([piece for piece in pieces if piece[2].any()]),
@@ -214,14 +214,3 @@ def _layer(layer: GraphAttention, h: Tensor, graph: RowGraph) -> tuple[Tensor, T
         paid[lo:hi] = alpha[: hi - lo].sum(1)
         row = end
     return out, paid
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Steps are small: more threads wait longer than they work, and the order of sums would depend on them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
