@@ -67,6 +67,7 @@ def choose(
     from salience.cli import pictures, show
     from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
+    from salience.cli.kept import check_kept
     from salience.cli.texts import open_texts
     from salience.instances import plot_weights
     from salience.parallel import cluster
@@ -75,10 +76,9 @@ def choose(
 
     if not like:
         raise ValueError("choose draws texts that look like others; name those: --like FILE")
-    if strict and not verify:
-        raise ValueError("--strict judges the verdict: leave out --no-verify")
+    o.check_strict(strict, verify)
     if kept is not None:
-        _check_kept(kept, force)
+        check_kept("--kept", kept, force, WRITERS)
     pool = open_texts(raw)
     targets = {path: open_texts(path) for path in dict.fromkeys(like)}
     folder = o.run_folder(output, name, raw)
@@ -117,7 +117,7 @@ def choose(
         ]
         verdict = None
         if verify:
-            with show.progress("judging", "fits") as tell, pictures.remarks(_unsaid):
+            with show.progress("judging", "fits") as tell, pictures.remarks(pictures.unsaid):
                 verdict = judged(run.info["options"], pool, targets, seed, tell)
             run.write_text("verdict.json", verdict.to_json())
         told(run, "Which texts look like the target", said, report)
@@ -204,10 +204,6 @@ def _resampler(given: dict[str, Any], tell: Any, **other: Any) -> Any:
     return ImportanceResampler(**{**settings, **other})
 
 
-def _unsaid(*remarks: str) -> None:
-    """What is said of the fits of a verdict is about them, not about the draw."""
-
-
 def _shared(reasons: pl.DataFrame) -> list[str]:
     """N-grams that added most over all texts that are explained."""
     summed = reasons.group_by("ngram", maintain_order=True).sum()
@@ -220,12 +216,6 @@ WRITERS = {
     ".jsonl": "write_ndjson",
     ".ndjson": "write_ndjson",
 }
-
-
-def _check_kept(path: Path, force: bool) -> None:
-    if path.suffix not in WRITERS:
-        raise ValueError(f"--kept {path}: the name ends in one of {', '.join(WRITERS)}")
-    o.check_new(path, force)
 
 
 def _write_kept(path: Path, found: Any) -> None:

@@ -69,6 +69,7 @@ def index(
     from salience.cli import pictures, show
     from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
+    from salience.cli.judging import of_source
     from salience.data.vectors import read_vectors
     from salience.runs.writer import RunWriter
 
@@ -100,9 +101,9 @@ def index(
             audit = _audit(given, X[drawn], Q, None if y is None else y[drawn], used, seed, tell)
         with show.progress("widening", "graphs") as tell:
             advice = audit.recommend(target, progress=tell)
-        scores = _of_source(audit.scores_, drawn)
+        scores = of_source(audit.scores_, drawn)
         run.write_scores("scores", scores)
-        run.write_scores("dimension", _of_source(audit.lid_, drawn))
+        run.write_scores("dimension", of_source(audit.lid_, drawn))
         run.write_scores("configurations", part.scores)
         tabled(run, "metrics", "Exact search by each metric", whole.by_metric)
         tabled(
@@ -290,16 +291,6 @@ def _judged(audit: Any, advice: Any, whole: Any, used: str, target: float) -> Ve
         ],
         method="index",
     )  # fmt: skip
-
-
-def _of_source(scores: Any, drawn: NDArray[np.int64]) -> Any:
-    """Scores of the rows by their numbers in the file."""
-    from dataclasses import replace
-
-    import polars as pl
-
-    numbers = pl.Series(drawn[scores.frame["row"].to_numpy()])
-    return replace(scores, frame=scores.frame.with_columns(row=numbers))
 
 
 def _of_exact_search(whole: Any) -> list[str]:

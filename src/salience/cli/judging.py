@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,12 +11,15 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from salience.results import Scores
     from salience.runs.reader import Run
     from salience.tabular.streaming.passes import RankingPass
     from salience.verify.verdict import Verdict
 
 __all__ = [
     "VERIFY_ROWS",
+    "as_arrays",
+    "of_source",
     "read_numbered",
     "read_planned",
     "read_row",
@@ -177,6 +181,21 @@ def read_numbered(source: Any, target: str, rows: int, seed: int) -> tuple[pl.Da
     frame = _as_frame(parts, columns, kinds)
     there = frame[target].is_not_null().to_numpy()
     return frame.filter(there), drawn[there]
+
+
+def as_arrays(frame: pl.DataFrame, label: str) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """The columns besides the label as numbers, text as 0 and 1; and the labels as text."""
+    from salience.tabular.selection import as_numbers
+
+    return as_numbers(frame.drop(label))[0].to_numpy(), frame[label].cast(str).to_numpy()
+
+
+def of_source(scores: Scores, place: NDArray[np.int64]) -> Scores:
+    """Scores of the rows that were looked at, by their numbers in the source."""
+    import polars as pl
+
+    numbers = pl.Series(place[scores.frame["row"].to_numpy()])
+    return replace(scores, frame=scores.frame.with_columns(row=numbers))
 
 
 def read_planned(source: Any, target: str | None, rows: int, seed: int) -> pl.DataFrame:

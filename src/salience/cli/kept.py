@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def check_kept(option: str, path: Path, force: bool) -> None:
+def check_kept(option: str, path: Path, force: bool, endings: Collection[str] = (".parquet", ".csv")) -> None:
     """What can be known about the file before the work is done."""
-    if path.suffix not in (".parquet", ".csv"):
-        raise ValueError(f"{option} {path}: the name ends in .parquet or .csv")
+    if path.suffix not in endings:
+        raise ValueError(f"{option} {path}: the name ends in {' or '.join(endings)}")
     o.check_new(path, force)
 
 

@@ -58,15 +58,14 @@ def labels(
     from salience.cli import pictures, show
     from salience.cli.ending import shown, told
     from salience.cli.errors import demand
-    from salience.cli.judging import read_numbered
+    from salience.cli.judging import of_source, read_numbered
     from salience.cli.kept import check_kept, write_kept
     from salience.cli.rank import open_table
     from salience.report.words import plural
     from salience.runs.writer import RunWriter
 
     label = o.one_label(target, "labels are looked at")
-    if strict and not verify:
-        raise ValueError("--strict judges the verdict: leave out --no-verify")
+    o.check_strict(strict, verify)
     if clean is not None:
         check_kept("--clean", clean, force)
     opened = open_table(source, format=format, label=target)
@@ -79,8 +78,7 @@ def labels(
             )
         with show.progress("learning", "epochs") as tell, pictures.remarks(run.note):
             found = _fitted(frame, label, noise, epochs, seed, tell)
-        scores = found.label_errors_
-        scores = replace(scores, frame=scores.frame.with_columns(row=pl.Series(place)))
+        scores = of_source(found.label_errors_, place)
         suspects = round(found.forget_rate_ * len(frame))
         ranked = scores.frame[list(scores.order())]
         ranked = ranked.with_columns(suspect=pl.int_range(pl.len()) < suspects)
@@ -150,16 +148,15 @@ def judged(frame: Any, label: str, noise: float | None, epochs: int, seed: int, 
 
 
 def _fitted(frame: Any, label: str, noise: float | None, epochs: int, seed: int, tell: Any = None) -> Any:
+    from salience.cli.judging import as_arrays
     from salience.instances import NestedClassifier
-    from salience.tabular.selection import as_numbers
 
-    X, _ = as_numbers(frame.drop(label))
-    y = frame[label].cast(str).to_numpy()
+    X, y = as_arrays(frame, label)
     classifier = NestedClassifier(
         forget_rate="auto" if noise is None else noise,
         epochs=(epochs, max(1, epochs // 2)),
-        lr=(0.02, 0.01) if X.width > WIDE else (0.1, 0.01),
+        lr=(0.02, 0.01) if X.shape[1] > WIDE else (0.1, 0.01),
         progress=tell,
         random_state=seed,
     )
-    return classifier.fit(X.to_numpy(), y)
+    return classifier.fit(X, y)

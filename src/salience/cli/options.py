@@ -104,6 +104,12 @@ def one_label(target: list[str] | None, why: str) -> str:
     return target[0]
 
 
+def check_strict(strict: bool, verify: bool) -> None:
+    """``--strict`` of a command that judges unless it is told not to."""
+    if strict and not verify:
+        raise ValueError("--strict judges the verdict: leave out --no-verify")
+
+
 def check_new(path: Path, force: bool) -> None:
     """A file can be written there, and takes nothing away that was not given up by ``--force``."""
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):

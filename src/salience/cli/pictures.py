@@ -45,3 +45,7 @@ def remarks(tell: Callable[..., object]) -> Iterator[None]:
         warnings.simplefilter("always", UserWarning)
         yield
     tell(*dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)))
+
+
+def unsaid(*remarks: str) -> None:
+    """For `remarks` on the fits of a verdict, which are not about what was found."""

@@ -54,14 +54,10 @@ def shrink(
     strict: o.Strict = False,
 ) -> None:
     """Which rows are worth keeping? The few that a graph network attends to and whose label it believes."""
-    from dataclasses import replace
-
-    import polars as pl
-
     from salience.cli import pictures, show
     from salience.cli.ending import shown, told
     from salience.cli.errors import demand
-    from salience.cli.judging import read_numbered
+    from salience.cli.judging import as_arrays, of_source, read_numbered
     from salience.cli.kept import check_kept, write_kept
     from salience.cli.rank import open_table
     from salience.instances import plot_kept
@@ -70,8 +66,7 @@ def shrink(
 
     label = o.one_label(target, "rows of each class are kept")
     share_kept(keep)  # a wrong one is said before the work, not after it
-    if strict and not verify:
-        raise ValueError("--strict judges the verdict: leave out --no-verify")
+    o.check_strict(strict, verify)
     if kept is not None:
         check_kept("--kept", kept, force)
     opened = open_table(source, format=format, label=target)
@@ -84,18 +79,18 @@ def shrink(
             )
         with show.progress("learning", "epochs") as tell, pictures.remarks(run.note):
             found = _fitted(frame, label, ctx.params, seed, tell)
-        scores = replace(found.scores_, frame=found.scores_.frame.with_columns(row=pl.Series(place)))
+        scores = of_source(found.scores_, place)
         run.write_scores("scores", scores)
         chosen = place[found.support_]
         write_kept(run.partial / "kept.parquet", opened, rows=chosen)
         pictures.keep(
-            run, "rows", "The kept rows among all", lambda: plot_kept(found, _numbers(frame, label))
+            run, "rows", "The kept rows among all", lambda: plot_kept(found, as_arrays(frame, label)[0])
         )
         verdict = None
         if verify and found.refused_:
             run.note("there is no verdict, for there are no scores")
         elif verify:
-            with show.progress("judging", "fits") as tell, pictures.remarks(lambda *_: None):
+            with show.progress("judging", "fits") as tell, pictures.remarks(pictures.unsaid):
                 verdict = judged(frame, label, ctx.params, found.rate_, seed, tell)
             run.write_text("verdict.json", verdict.to_json())
         said = (
@@ -129,6 +124,7 @@ def judged(frame: Any, label: str, given: dict[str, Any], rate: float, seed: int
     """
     import numpy as np
 
+    from salience.cli.judging import as_arrays
     from salience.verify import rows, verify
 
     some = frame.sample(min(JUDGED, len(frame)), seed=seed, shuffle=True)
@@ -143,8 +139,7 @@ def judged(frame: Any, label: str, given: dict[str, Any], rate: float, seed: int
         return in_turn(scores)
 
     scores, again, null = taken(train, seed), taken(train, seed + 1), taken(permuted, seed)
-    numbers = _numbers(some, label)
-    names = some[label].cast(str).to_numpy()
+    numbers, names = as_arrays(some, label)
     bench = rows(
         given["estimator"],
         (numbers[: len(train)], names[: len(train)]),
@@ -196,6 +191,7 @@ def share_kept(keep: str) -> float | str:
 
 
 def _fitted(frame: Any, label: str, given: dict[str, Any], seed: int, tell: Any) -> Any:
+    from salience.cli.judging import as_arrays
     from salience.instances import GraphAttentionSelector
 
     selector = GraphAttentionSelector(
@@ -207,11 +203,4 @@ def _fitted(frame: Any, label: str, given: dict[str, Any], seed: int, tell: Any)
         progress=tell,
         random_state=seed,
     )
-    return selector.fit(_numbers(frame, label), frame[label].cast(str).to_numpy())
-
-
-def _numbers(frame: Any, label: str) -> Any:
-    """The columns besides the label, text as 0 and 1."""
-    from salience.tabular.selection import as_numbers
-
-    return as_numbers(frame.drop(label))[0].to_numpy()
+    return selector.fit(*as_arrays(frame, label))

@@ -76,8 +76,7 @@ def summarize(
     from salience.report.words import plural
     from salience.runs.writer import RunWriter
 
-    if strict and not verify:
-        raise ValueError("--strict judges the verdict: leave out --no-verify")
+    o.check_strict(strict, verify)
     documents = read_documents(files, column, encoding)
     folder = o.run_folder(output, name, files[0])
     given = {"source": files[0], **ctx.params}
@@ -107,7 +106,7 @@ def summarize(
         verdict = None
         if verify:
             with show.progress("judging", "checks") as tell, pictures.remarks(run.note):
-                verdict = judged(given, documents, seed, tell)
+                verdict = judged(given, found, seed, tell)
             run.write_text("verdict.json", verdict.to_json())
         size = f"{plural(len(said), 'sentence')} of {len(scores):,} from {plural(len(documents), 'document')}"
         told(run, f"A summary: {size}", said, report)
@@ -131,10 +130,11 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
 
     given = run.options
     files = [source] if source else given["files"]
-    return judged(given, read_documents(files, given["column"], given["encoding"]), seed, progress)
+    found = _model(given).fit(read_documents(files, given["column"], given["encoding"]))
+    return judged(given, found, seed, progress)
 
 
-def judged(given: dict[str, Any], documents: list[str], seed: int, tell: Any) -> Verdict:
+def judged(given: dict[str, Any], found: Any, seed: int, tell: Any) -> Verdict:
     """The verdict on a ranking of sentences: made on half of them, judged by the other half.
 
     With four documents and more, halves are of documents, else every other sentence is held out.
@@ -143,8 +143,7 @@ def judged(given: dict[str, Any], documents: list[str], seed: int, tell: Any) ->
 
     from salience.verify import Check, report, texts, verify
 
-    whole = _model(given).fit(documents)
-    doc, sentences = whole.doc_, np.array(whole.sentences_, dtype=object)
+    doc, sentences = found.doc_, np.array(found.sentences_, dtype=object)
     parts = doc if len(np.unique(doc)) >= 4 else np.arange(len(doc))
     names = np.random.default_rng(seed).permutation(np.unique(parts))
     own = np.isin(parts, names[::2])
@@ -155,19 +154,13 @@ def judged(given: dict[str, Any], documents: list[str], seed: int, tell: Any) ->
         why = f"{len(doc)} sentences are too few for some to be judged by others"
         return report([Check.not_run("retention", why)], method="lexrank")
 
-    others = _others(given)
-
-    def ranked(kept: Any) -> Any:
-        split = [list(sentences[own & kept & (doc == number)]) for number in np.unique(doc)]
-        split = [part for part in split if part]
-        return _model(given).fit(split, about=given["about"], background=others).scores_
-
-    scores = ranked(np.ones(len(doc), dtype=bool))
+    split = [part for number in np.unique(doc) if (part := list(sentences[own & (doc == number)]))]
+    scores = _model(given).fit(split, about=given["about"], background=_others(given)).scores_
     if tell is not None:
         tell(1, 2)
     bench = texts(list(sentences[own]), told)
     lengths = [len(text) for text in sentences[own]]
-    covariates = {"length": lengths, "position": whole.position_[own]}
+    covariates = {"length": lengths, "position": found.position_[own]}
     shares = [share for share in FRACTIONS if share * own.sum() >= 1] or [0.5]
     return verify(
         scores, bench, fractions=shares, covariates=covariates, leave_out=("deletion", "leak"), seed=seed
