@@ -35,24 +35,58 @@ def smooth(counts, steps, step_y, smoothed):  # type: ignore[no-untyped-def]
     The counts must leave as much room as the kernel is wide on all sides. Empty cells are left with some rounding, up
     to DUST of the largest cell.
     """
-    rows, size = counts.shape[1:]
-    low, high = np.empty(rows + 1, np.int64), np.empty(rows + 1, np.int64)
-    pair, line = np.empty(size + 4), np.empty(size + 8)
     for c in range(counts.shape[0]):
-        reach, jumps = _third_differences(steps[c], step_y)
-        _extents(counts[c], low, high)
-        for i in range(rows):
-            line[:] = 0.0
-            for d in range(len(reach)):
-                # the rows d before and d after meet the same kernel; the row after the last stands for none
-                before = i - d if i >= d else rows
-                after = i + d if 0 < d < rows - i else rows
+        _smooth_table(counts[c], steps[c], step_y, smoothed[c])
+
+
+@njit(nogil=True, cache=True)
+def _smooth_table(table, step_x, step_y, smoothed):  # type: ignore[no-untyped-def]
+    """`smooth` for one column.
+
+    Each slice has a name of its own, and the loops stand here: numba counts references to a tuple of slices or to an
+    argument, and that took a third of the time.
+    """
+    rows, size = table.shape
+    reach, jumps = _third_differences(step_x, step_y)
+    low, high = _extents(table)
+    pair, line = np.zeros(size + 4), np.zeros(size + 8)  # two cells, and four, free at either end
+    for i in range(rows):
+        line[:] = 0.0
+        for d in range(len(reach)):
+            before, after = i - d, i + d  # two rows that meet the same kernel: it is used on their sum
+            has_before = before >= 0 and high[before] > 0
+            has_after = d > 0 and after < rows and high[after] > 0
+            if has_before and has_after:
                 first = min(low[before], low[after])
                 width = max(high[before], high[after]) - first
-                if width > 0:
-                    _add_up(counts[c], before, after, first, width, low, pair)
-                    _add_ends(pair, width + 2, jumps[d], first - reach[d] + 4, first + reach[d] + 5, line)
-            _run(line, smoothed[c, i])
+                one = table[before, first : first + width]
+                other = table[after, first : first + width]
+                for k in range(width):
+                    pair[k + 2] = one[k] + other[k]
+            elif has_before or has_after:
+                row = before if has_before else after
+                first = low[row]
+                width = high[row] - first
+                only = table[row, first : first + width]
+                for k in range(width):
+                    pair[k + 2] = only[k]
+            else:
+                continue
+            pair[width + 2] = pair[width + 3] = 0.0
+            width += 2
+            now = pair[2 : width + 2]
+            one_ago = pair[1 : width + 1]
+            two_ago = pair[:width]
+            a, b, c = jumps[d, 0], jumps[d, 1], jumps[d, 2]
+            begin = first + 4 - reach[d]
+            end = first + 5 + reach[d]
+            begins = line[begin : begin + width]
+            ends = line[end : end + width]
+            for k in range(width):
+                begins[k] += a * now[k] + b * one_ago[k] + c * two_ago[k]
+            for k in range(width):
+                ends[k] -= c * now[k] + b * one_ago[k] + a * two_ago[k]
+        _run(line, smoothed[i])
 
 
 @njit(nogil=True, cache=True)
@@ -74,55 +108,33 @@ def _third_differences(step_x, step_y):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _extents(table, low, high):  # type: ignore[no-untyped-def]
-    """The first count of each row and the place after its last; of an empty row, and of one more, size and 0."""
+def _extents(table):  # type: ignore[no-untyped-def]
+    """The first count of each row, and the place after its last: 0 where the row is empty."""
     rows, size = table.shape
-    low[:], high[:] = size, 0
+    low, high = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     for i in range(rows):
-        for j in range(size):
-            if table[i, j] != 0:
-                low[i] = j
-                break
-        for j in range(size, low[i], -1):
-            if table[i, j - 1] != 0:
-                high[i] = j
-                break
-
-
-@njit(nogil=True, cache=True)
-def _add_up(table, before, after, first, width, low, pair):  # type: ignore[no-untyped-def]
-    """Two rows in one, with two zeros at either end."""
-    size = table.shape[1]
-    pair[0], pair[1], pair[width + 2], pair[width + 3] = 0.0, 0.0, 0.0, 0.0
-    inner = pair[2 : width + 2]
-    if low[before] < size and low[after] < size:
-        one, other = table[before, first : first + width], table[after, first : first + width]
-        for k in range(width):
-            inner[k] = one[k] + other[k]
-    else:
-        inner[:] = table[before if low[before] < size else after, first : first + width]
-
-
-@njit(nogil=True, cache=True)
-def _add_ends(pair, width, jumps, begin, end, line):  # type: ignore[no-untyped-def]
-    """The third differences of all kernels of a row: where they begin, and where they end."""
-    a, b, c = jumps
-    now, one_ago, two_ago = pair[2 : width + 2], pair[1 : width + 1], pair[:width]
-    place = line[begin : begin + width]
-    for k in range(width):
-        place[k] += a * now[k] + b * one_ago[k] + c * two_ago[k]
-    place = line[end : end + width]
-    for k in range(width):
-        place[k] -= c * now[k] + b * one_ago[k] + a * two_ago[k]
+        j = 0
+        while j < size and table[i, j] == 0:
+            j += 1
+        low[i] = j
+        if j < size:
+            j = size
+            while table[i, j - 1] == 0:
+                j -= 1
+            high[i] = j
+    return low, high
 
 
 @njit(nogil=True, cache=True)
 def _run(line, row):  # type: ignore[no-untyped-def]
-    """Three running sums; the line begins 4 cells before the row."""
+    """Three running sums of a line that begins 4 cells before the row."""
     first, second, third = 0.0, 0.0, 0.0
-    for j in range(len(row) + 4):
+    for j in range(4):
         first += line[j]
         second += first
         third += second
-        if j >= 4:
-            row[j - 4] = third
+    for j in range(len(row)):
+        first += line[j + 4]
+        second += first
+        third += second
+        row[j] = third
