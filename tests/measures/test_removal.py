@@ -36,6 +36,19 @@ def test_batches_do_not_change_the_answer_and_stay_small():
     whole = removed_means(linear, X, Z, sets)
     assert removed_means(watched, X, Z, sets, cells=4 * 90) == pytest.approx(whole, abs=1e-13)
     assert max(largest) <= 90
+    # a batch holds one row with all its replacements at least
+    assert removed_means(linear, X, Z, sets, cells=1) == pytest.approx(whole, abs=1e-13)
+
+
+def test_batches_of_arrays_are_written_to_one_place():
+    places = set()
+
+    def watched(table):
+        places.add(table.__array_interface__["data"][0])
+        return linear(table)
+
+    removed_means(watched, X, Z, [[0], [1, 2], [3]], cells=4 * 90)
+    assert len(places) == 1
 
 
 def test_equal_replacements_are_sent_once():

@@ -78,7 +78,8 @@ def removed_means(
     Parameters
     ----------
     score : callable
-        From a table of the kind of `X` to numbers, shape (rows,) or (rows, outputs).
+        From a table of the kind of `X` to numbers, shape (rows,) or (rows, outputs). It must copy what it keeps of an
+        array: the next batch is written to the same place.
     X : array or frame of shape (n, d)
     background : array or frame of shape (m, d)
         Rows whose values replace removed ones.
@@ -147,12 +148,14 @@ def _measured(
     batch: list[tuple[int, Index, Floats]] = []  # set, rows, weights of the donors
     tables: list[Any] = []
     filled = 0
+    # every batch of arrays is written to the same place: fresh memory for each takes as long as a quick model
+    room = np.empty((most, X.shape[1]), X.dtype) if isinstance(X, np.ndarray) else None
 
     def flush() -> None:
         nonlocal means, filled, done
         if not batch:
             return
-        said = _said(score, stacked(tables))
+        said = _said(score, stacked(tables) if room is None else room[:filled])
         if means is None:
             means = np.full((*mask.shape, *said.shape[1:]), np.nan)
         start = 0
@@ -173,11 +176,17 @@ def _measured(
         rows = np.flatnonzero(mask[:, s])
         for part in _pieces(rows, max(1, most // source.size(columns))):
             donors, donor_rows, weights = source.donors(part, columns)
-            if filled and filled + len(part) * len(weights) > most:
+            more = len(part) * len(weights)
+            if filled and filled + more > most:
                 flush()
             batch.append((s, part, weights))
-            tables.append(mixed(X, part, donors, donor_rows, columns))
-            filled += len(part) * len(weights)
+            if room is None:
+                tables.append(mixed(X, part, donors, donor_rows, columns))
+            else:
+                if more > len(room):  # a single row whose replacements are more than a batch
+                    room = np.empty((more, X.shape[1]), X.dtype)
+                mixed(X, part, donors, donor_rows, columns, room[filled : filled + more])
+            filled += more
     flush()
     return np.full(mask.shape, np.nan) if means is None else means
 

@@ -141,7 +141,14 @@ def taken(table: Any, rows: Index) -> Any:
     return nw.from_dict({name: table[name][rows] for name in table.columns})
 
 
-def mixed(X: Any, rows: Index, donors: Any, donor_rows: Index, columns: Sequence[int]) -> Any:
+def mixed(
+    X: Any,
+    rows: Index,
+    donors: Any,
+    donor_rows: Index,
+    columns: Sequence[int],
+    out: NDArray[Any] | None = None,
+) -> Any:
     """Rows of `X` with some columns taken from donors, as the model wants them.
 
     Parameters
@@ -152,6 +159,8 @@ def mixed(X: Any, rows: Index, donors: Any, donor_rows: Index, columns: Sequence
         Which donors each row meets; its columns come jointly from one donor.
     columns : sequence of int
         Positions of the columns that are replaced.
+    out : ndarray of shape (k * m, d), optional
+        Where to write rows of arrays.
 
     Returns
     -------
@@ -160,10 +169,12 @@ def mixed(X: Any, rows: Index, donors: Any, donor_rows: Index, columns: Sequence
     """
     m = donor_rows.shape[-1]
     if isinstance(X, np.ndarray):
-        out = np.repeat(X[rows], m, axis=0)
-        place = list(columns)
-        cut = donors[:, place][donor_rows]  # (m, c) or (k, m, c)
-        out.reshape(len(rows), m, -1)[:, :, place] = cut
+        if out is None:
+            out = np.empty((len(rows) * m, X.shape[1]), X.dtype)
+        cells = out.reshape(len(rows), m, -1)
+        cells[:] = X[rows][:, None]
+        for j in columns:
+            cells[:, :, j] = donors[:, j][donor_rows]  # (m,) or (k, m)
         return out
     own = np.repeat(rows, m)
     theirs = np.broadcast_to(donor_rows, (len(rows), m)).reshape(-1)
