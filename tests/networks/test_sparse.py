@@ -45,9 +45,10 @@ def test_the_output_is_that_of_the_dense_copy(shape):
 
 @SHAPES
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 1e-5)])
-def test_the_gradient_is_the_dense_one_at_the_connections(shape, dtype, tolerance):
+@pytest.mark.parametrize("eps", [2, 5], ids=["less than four in a row", "more than four in a row"])
+def test_the_gradient_is_the_dense_one_at_the_connections(shape, dtype, tolerance, eps):
     torch = pytest.importorskip("torch")
-    layer = layer_of(shape, dtype=dtype)
+    layer = layer_of(shape, dtype=dtype, eps=eps)
     rng = np.random.default_rng(1)
     x = rng.normal(size=(layer.n_in, 16)).astype(dtype)
     target = rng.normal(size=(layer.n_out, 16)).astype(dtype)

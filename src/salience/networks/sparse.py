@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import DTypeLike, NDArray
 
-from salience.networks.topology import compact, first_cells, free_cells, merge, nearest_to_zero
+from salience.networks.topology import compact, first_cells, free_cells, merge, nearest_to_zero, positive_part
 
 __all__ = ["SparseLayer", "activations"]
 
@@ -32,9 +32,15 @@ def activations(neurons: int, examples: int, dtype: DTypeLike = np.float32) -> F
     >>> activations(3, 100).shape
     (3, 112)
     """
+    room = _uninitialised(neurons, examples, dtype)
+    room[:] = 0
+    return room
+
+
+def _uninitialised(neurons: int, examples: int, dtype: DTypeLike) -> Floats:
     width = -(-examples // 16) * 16
     size, line = neurons * width, 64 // np.dtype(dtype).itemsize
-    room = np.zeros(size + line, dtype)
+    room = np.empty(size + line, dtype)
     first = -(room.ctypes.data // room.itemsize) % line
     return room[first : first + size].reshape(neurons, width)
 
@@ -180,7 +186,7 @@ class SparseLayer:
         ndarray of shape (n_out, width), or (rows, width)
         """
         start, bias = self._starts(rows), self.bias[rows]
-        out = activations(bias.size, x.shape[1], self.dtype)[:, : x.shape[1]]
+        out = _uninitialised(bias.size, x.shape[1], self.dtype)[:, : x.shape[1]]
         out[:] = bias[:, None]
         if self.by_input:
             _scatter(start, self._end, self.weight, x, out)
@@ -220,16 +226,17 @@ class SparseLayer:
         step = (self.dtype.type(lr), self.dtype.type(momentum), self.dtype.type(decay))
         start, held = self._starts(rows), (self._end, self.weight, self.velocity)
         if self.by_input:
-            if back is not None:
-                _gather(start, self._end, self.weight, error, back)
-            _descend(start, *held, x, error, *step)
+            if back is None:
+                _descend(start, *held, x, error, *step)
+            else:
+                _gather_and_descend(start, *held, x, error, back, *step)
         else:
             if back is not None:
                 _scatter(start, self._end, self.weight, error, back)
             _descend(start, *held, error, x, *step)
         bias, velocity = self.bias[rows], self.bias_velocity[rows]
         velocity *= step[1]
-        velocity -= step[0] * error.sum(axis=1)
+        velocity -= step[0] * _row_sums(error)
         bias += velocity - step[2] * bias
 
     def evolve(self, zeta: float, rng: np.random.Generator, **importance: NDArray[Any] | None) -> int:
@@ -245,9 +252,9 @@ class SparseLayer:
         """
         if not 0 < zeta < 1:
             raise ValueError(f"zeta, the share of connections to replace, must lie in (0, 1), got {zeta}")
-        held = self.weight[: self.size]
-        positive, ties_above = nearest_to_zero(held[held > 0], zeta)
-        negative, ties_below = nearest_to_zero(-held[held < 0], zeta)
+        held, one = self.weight[: self.size], self.dtype.type(1)
+        positive, ties_above = nearest_to_zero(positive_part(held, one), zeta)
+        negative, ties_below = nearest_to_zero(positive_part(held, -one), zeta)
         before = self.size
         compact(
             self._start, self._end, self.weight, self.velocity, positive, ties_above, -negative, ties_below
@@ -280,7 +287,7 @@ class SparseLayer:
         values = self._new_weights(count, rng)
         merge(self._start, self._end, self.weight, self.velocity, cells, values, self.columns)
 
-    def blocks(self, rows: int = 256) -> Iterator[slice]:
+    def blocks(self, rows: int = 512) -> Iterator[slice]:
         """Parts of the outputs for `forward` and `descend`; one part where the outputs are the shorter side."""
         if self.by_input:
             yield slice(None)
@@ -348,6 +355,44 @@ def _descend(start, end, weight, velocity, long, short, lr, momentum, decay):  #
                     velocity[k] = momentum * velocity[k] - lr * g
                     weight[k] += velocity[k] - decay * weight[k]
                 k += 1
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _gather_and_descend(start, end, weight, velocity, long, short, back, lr, momentum, decay):  # type: ignore[no-untyped-def]
+    """`_gather` from `short` to `back`, then `_descend`, with one look at each row of `short`."""
+    zero = weight.dtype.type(0)
+    for row in range(long.shape[0]):
+        k, stop = start[row], start[row + 1]
+        while k < stop:
+            last = stop - 1  # a group that is not full takes its last connection again, with weight 0
+            k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
+            a, b, c, d = end[k], end[k1], end[k2], end[k3]
+            wa = weight[k]
+            wb = weight[k1] if k + 1 < stop else zero
+            wc = weight[k2] if k + 2 < stop else zero
+            wd = weight[k3] if k + 3 < stop else zero
+            ga, gb, gc, gd = zero, zero, zero, zero
+            for t in range(long.shape[1]):
+                of_row, ea, eb, ec, ed = long[row, t], short[a, t], short[b, t], short[c, t], short[d, t]
+                back[row, t] += wa * ea + wb * eb + wc * ec + wd * ed
+                ga += of_row * ea
+                gb += of_row * eb
+                gc += of_row * ec
+                gd += of_row * ed
+            for g in (ga, gb, gc, gd):
+                if k < stop:
+                    velocity[k] = momentum * velocity[k] - lr * g
+                    weight[k] += velocity[k] - decay * weight[k]
+                k += 1
+
+
+@njit(nogil=True, cache=True, fastmath=_FAST)
+def _row_sums(values):  # type: ignore[no-untyped-def]
+    sums = np.zeros(values.shape[0], values.dtype)
+    for row in range(values.shape[0]):
+        for t in range(values.shape[1]):
+            sums[row] += values[row, t]
+    return sums
 
 
 @njit(nogil=True, cache=True)

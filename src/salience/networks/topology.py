@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["compact", "first_cells", "free_cells", "merge", "nearest_to_zero"]
+__all__ = ["compact", "first_cells", "free_cells", "merge", "nearest_to_zero", "positive_part"]
 
 Array = NDArray[Any]
 _ROUNDS = 50  # of drawing ends by importance, before the rest is drawn uniformly
@@ -75,6 +75,20 @@ def free_cells(
     return found
 
 
+@njit(nogil=True, cache=True)
+def positive_part(values, sign):  # type: ignore[no-untyped-def]
+    """The values times `sign` (1 or -1) that are positive, in their order."""
+    count = 0
+    for value in values:
+        count += sign * value > 0
+    part = np.empty(count + 1, values.dtype)  # written without a branch, hence one place more
+    count = 0
+    for value in values:
+        part[count] = sign * value
+        count += sign * value > 0
+    return part[:count]
+
+
 def nearest_to_zero(sizes: Array, zeta: float) -> tuple[Any, int]:
     """The size up to which the share `zeta` of the sizes lies, and how many exactly there belong to it.
 
@@ -105,16 +119,16 @@ def compact(start, end, weight, velocity, above, ties_above, below, ties_below):
         last = start[row + 1]
         for k in range(first, last):
             w = weight[k]
-            gone = (w > 0 and w < above) or (w < 0 and w > below)
-            if w > 0 and w == above and ties_above > 0:
+            gone = ((w > 0) & (w < above)) | ((w < 0) & (w > below))
+            if w == above and w > 0 and ties_above > 0:
                 ties_above -= 1
                 gone = True
-            elif w < 0 and w == below and ties_below > 0:
+            elif w == below and w < 0 and ties_below > 0:
                 ties_below -= 1
                 gone = True
-            if not gone:
-                end[kept], weight[kept], velocity[kept] = end[k], w, velocity[k]
-                kept += 1
+            # without a branch, which nobody could foretell: what is gone is written over by the next one
+            end[kept], weight[kept], velocity[kept] = end[k], w, velocity[k]
+            kept += not gone
         first = last
         start[row + 1] = kept
 

@@ -79,10 +79,7 @@ class DenoisingAutoencoder:
         """
         hidden = self.encoder.forward(noisy)
         np.exp(np.negative(hidden, out=hidden), out=hidden)
-        hidden += 1
-        np.reciprocal(hidden, out=hidden)
-        if self.dropout:
-            _drop(hidden, self._key + np.uint64(self._steps), int(self.dropout * 2**16))
+        _invert_and_drop(hidden, self._key + np.uint64(self._steps), int(self.dropout * 2**16))
         back, loss = np.zeros_like(hidden), 0.0
         for rows in self.decoder.blocks():
             output = self.decoder.forward(hidden, rows=rows)
@@ -90,9 +87,7 @@ class DenoisingAutoencoder:
                 np.tanh(output, out=output)
             loss += _error(output, clean[rows], examples, self.tanh)
             self.descent(self.decoder, hidden, output, back=back, rows=rows)
-        back *= hidden  # 0 where a neuron was dropped
-        np.subtract(1, hidden, out=hidden)
-        back *= hidden
+        _through_sigmoid(back, hidden)
         self.descent(self.encoder, noisy, back)
         self._steps += 1
         return loss
@@ -164,8 +159,7 @@ class Batches:
         _standardise(np.ascontiguousarray(X), self._shift, self._factor, self.clip, rowwise)
         clean[:, : len(X)] = rowwise.T
         epoch = 0 if self.fixed else epoch
-        _add_noise(rowwise, np.uint64(self.seed), np.uint64(epoch), rows, self._noise, self._normal)
-        noisy[:, : len(X)] = rowwise.T
+        _add_noise(clean, np.uint64(self.seed), np.uint64(epoch), rows, self._noise, self._normal, noisy)
         return clean, noisy
 
 
@@ -195,24 +189,36 @@ def _standardise(X, shift, factor, clip, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _add_noise(out, seed, epoch, rows, noise, normal):  # type: ignore[no-untyped-def]
+def _add_noise(clean, seed, epoch, rows, noise, normal, noisy):  # type: ignore[no-untyped-def]
     base = _mixed(seed + _mixed(epoch + _ODD))
-    for i in range(out.shape[0]):
-        key = _mixed(base + np.uint64(rows[i]) * _ODD)
-        for j in range(out.shape[1]):
-            bits = _mixed(key + np.uint64(j) * _ODD)
-            out[i, j] += noise[j] * normal[np.int64(bits >> np.uint64(48))]
+    keys = np.empty(rows.size, np.uint64)
+    for i in range(rows.size):
+        keys[i] = _mixed(base + np.uint64(rows[i]) * _ODD)
+    for j in range(clean.shape[0]):
+        of_column = np.uint64(j) * _ODD
+        for i in range(rows.size):
+            bits = _mixed(keys[i] + of_column)
+            noisy[j, i] = clean[j, i] + noise[j] * normal[np.int64(bits >> np.uint64(48))]
 
 
-@njit(nogil=True, cache=True)
-def _drop(values, key, below):  # type: ignore[no-untyped-def]
-    """Set values to 0 with probability below / 65536."""
+@njit(nogil=True, cache=True, error_model="numpy")
+def _invert_and_drop(values, key, below):  # type: ignore[no-untyped-def]
+    """Make ``1 / (1 + value)`` of values, or 0 with probability below / 65536."""
     flat = values.reshape(-1)
-    zero = values.dtype.type(0)
+    zero, one = values.dtype.type(0), values.dtype.type(1)
     base = _mixed(key + _ODD)
     for i in range(flat.size):
         bits = _mixed(base + np.uint64(i) * _ODD) >> np.uint64(48)
-        flat[i] = flat[i] if np.int64(bits) >= below else zero
+        flat[i] = one / (one + flat[i]) if np.int64(bits) >= below else zero
+
+
+@njit(nogil=True, cache=True)
+def _through_sigmoid(back, hidden):  # type: ignore[no-untyped-def]
+    """Derivatives by what went into the sigmoid, of those by its values; 0 where a neuron was dropped."""
+    one = hidden.dtype.type(1)
+    for row in range(back.shape[0]):
+        for t in range(back.shape[1]):
+            back[row, t] *= hidden[row, t] * (one - hidden[row, t])
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
