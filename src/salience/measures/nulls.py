@@ -7,7 +7,7 @@ batch in their order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import lgamma
@@ -180,11 +180,18 @@ def shift_score(y: ArrayLike, x: ArrayLike, *, compat: bool = False) -> float:
     if len(ys) == 0:
         return 0.0
     if compat:
-        return _package_score(ys, xs)
-    if np.array_equal(ys, xs):
+        if xs.max() < 0 or ys.max() < 0:
+            return (
+                0.0  # the package fails with an IndexError: a column that is missing everywhere says nothing
+            )
+        same = np.sum((xs - ys).astype(np.int32)) == 0
+    else:
+        same = np.array_equal(ys, xs)
+        ys, xs = ys + 1, xs + 1
+    if same:
         return _plain(ys, xs)
-    n, shifted = len(ys), _shifted(ys, xs, np.bincount(xs + 1))
-    return float(_pair_sum(ys, xs) - _pair_sum(shifted, xs)) / n
+    own, shifted = _conditional_entropies(ys, xs)
+    return shifted - own
 
 
 def shift_null(y: ArrayLike, x: ArrayLike) -> float:
@@ -197,7 +204,7 @@ def shift_null(y: ArrayLike, x: ArrayLike) -> float:
     """
     score = shift_score(y, x)
     ys, xs = _codes(y, "y"), _codes(x, "x")
-    return _plain(ys, xs) - score if len(ys) else 0.0
+    return _plain(ys + 1, xs + 1) - score if len(ys) else 0.0
 
 
 def _codes(codes: ArrayLike, name: str) -> NDArray[np.int64]:
@@ -218,52 +225,81 @@ def _k_log_k(n: int) -> NDArray[np.float64]:
     return k * np.log(np.maximum(k, 1.0))
 
 
-def _pair_sum(ys: NDArray[np.int64], xs: NDArray[np.int64]) -> float:
-    """Sum of ``k ln k`` over the counts k of pairs."""
-    width = int(xs.max()) + 2
-    return _k_log_k_sum((ys + 1) * width + (xs + 1), (int(ys.max()) + 2) * width, len(ys))
-
-
-def _k_log_k_sum(pairs: NDArray[np.int64], cells: int, n: int) -> float:
-    """Sum of ``k ln k`` over how often each of `cells` pairs occurs; no count is above `n`."""
-    if cells <= _DENSE_CELLS_PER_ROW * n:
-        return float(_k_log_k(n)[np.bincount(pairs)].sum())
-    return float(_k_log_k(n)[_count_pairs(pairs, 1 << (2 * n - 1).bit_length())].sum())
-
-
 def _plain(ys: NDArray[np.int64], xs: NDArray[np.int64]) -> float:
+    """The mutual information, nats."""
     n = len(ys)
-    t = _k_log_k(n)
-    margins = float(t[np.bincount(ys + 1)].sum() + t[np.bincount(xs + 1)].sum())
-    return float(np.log(n)) + (_pair_sum(ys, xs) - margins) / n
+    entropy = float(np.log(n) - _k_log_k(n)[_raised(_counts(ys), n)].sum() / n)
+    return entropy - _conditional_entropies(ys, xs)[0]
 
 
-def _shifted(ys: NDArray[np.int64], xs: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    n = len(ys)
-    return ys[(np.arange(n) + counts[xs + 1]) % n]
+def _conditional_entropies(ys: NDArray[np.int64], xs: NDArray[np.int64]) -> tuple[float, float]:
+    """Entropy of y given x, and the same with y from the row that lies ``n_x`` further on, nats.
+
+    Rows of code -1 are left out, and those with a value of x for themselves, whose entropy is 0.
+    """
+    n, counts = len(ys), _counts(xs)
+    cells, raised = (int(ys.max()) + 1) * len(counts), _raised(counts, n)
+    count = _count_dense if cells <= _DENSE_CELLS_PER_ROW * n else _count_sparse
+    logs, t = np.log(np.maximum(raised, 1)), _k_log_k(n)
+    own, shifted = (
+        float((counts - left_out) @ logs - t[pairs].sum()) / n
+        for pairs, left_out in count(ys, xs, raised, cells)
+    )
+    return own, shifted
 
 
-def _package_score(ys: NDArray[np.int64], xs: NDArray[np.int64]) -> float:
-    n, top_x, top_y = len(ys), int(xs.max()), int(ys.max())
-    if top_x < 0 or top_y < 0:
-        return 0.0  # the package fails with an IndexError: a column that is missing everywhere says nothing
-    # container[-1] is the last bin: missing rows add to its count
-    counts = np.bincount(np.where(xs < 0, top_x, xs) + 1, minlength=top_x + 2)
-    t = _k_log_k(n)
-    used = (xs >= 0) & (counts[xs + 1] > 1)
-    logs = np.log(np.maximum(counts, 1).astype(np.float64))[xs + 1]
+def _raised(counts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """The package takes code -1 for an index: rows without a code raise the last count."""
+    raised = counts.copy()
+    raised[-1] += n - counts.sum()
+    return raised
 
-    def conditional(values: NDArray[np.int64]) -> float:
-        rows = used & (values >= 0)
-        if not rows.any():
-            return 0.0
-        pairs = values[rows] * (top_x + 1) + xs[rows]
-        return (float(logs[rows].sum()) - _k_log_k_sum(pairs, (top_x + 1) * (top_y + 1), n)) / n
 
-    if np.sum((xs - ys).astype(np.int32)) == 0:
-        classes = np.bincount(np.where(ys < 0, top_y, ys))
-        return float(np.log(n) - t[classes].sum() / n) - conditional(ys)
-    return conditional(_shifted(ys, xs, counts)) - conditional(ys)
+@njit(nogil=True, cache=True)
+def _counts(codes):  # type: ignore[no-untyped-def]
+    counts = np.zeros(codes.max() + 1, np.int64)
+    for code in codes:
+        if code >= 0:
+            counts[code] += 1
+    return counts
+
+
+@njit(nogil=True, cache=True)
+def _count_dense(ys, xs, counts, cells):  # type: ignore[no-untyped-def]
+    """How often each pair occurs, and how many rows of each x lack a y: of the rows as they are, and shifted."""
+    n, width = len(xs), len(counts)
+    own, shifted = np.zeros(cells, np.int32), np.zeros(cells, np.int32)
+    own_left_out, shifted_left_out = np.zeros(width, np.int64), np.zeros(width, np.int64)
+    for i in range(n):
+        x = xs[i]
+        if x >= 0 and counts[x] > 1:
+            y = ys[i]
+            if y >= 0:
+                own[y * width + x] += 1
+            else:
+                own_left_out[x] += 1
+            at = i + counts[x]
+            y = ys[at if at < n else at - n]
+            if y >= 0:
+                shifted[y * width + x] += 1
+            else:
+                shifted_left_out[x] += 1
+    return (own, own_left_out), (shifted, shifted_left_out)
+
+
+def _count_sparse(
+    ys: NDArray[np.int64], xs: NDArray[np.int64], counts: NDArray[np.int64], cells: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """`_count_dense` where most of the `cells` are empty."""
+    n, width, rows = len(xs), len(counts), np.flatnonzero((xs >= 0) & (counts[xs] > 1))
+    x = xs[rows]
+    for at in (rows, (rows + counts[x]) % n):
+        y = ys[at]
+        pairs = (y * width + x)[y >= 0]
+        yield (
+            _count_pairs(pairs, 1 << (2 * n - 1).bit_length()),
+            np.bincount(x[y < 0], minlength=width),
+        )
 
 
 @njit(nogil=True, cache=True)
