@@ -174,6 +174,35 @@ def test_guessing_the_larger_class_is_not_learning():
         assert GraphAttentionSelector(n_rounds=2, **QUICK).fit(X, y).refused_
 
 
+@pytest.mark.filterwarnings("ignore:nothing to select from")
+def test_classes_of_one_row_do_not_make_guessing_look_like_learning():
+    """They are not held out: among two classes that are, guessing names half of the rows right, not a twelfth."""
+    rng = np.random.default_rng(0)
+    y = np.array(["a", "b", *(f"only {i}" for i in range(10))])[np.r_[rng.integers(0, 2, 190), 2:12]]
+    with pytest.warns(UserWarning, match="refused"):
+        selector = GraphAttentionSelector(n_rounds=3, **QUICK).fit(rng.normal(size=(200, 4)), y)
+    assert (selector.chance_, selector.refused_) == (0.5, True)
+
+
+@pytest.mark.filterwarnings("ignore:nothing to select from")
+def test_what_was_never_held_out_is_not_trusted(table):
+    """A batch of eight rows of eight classes holds nobody out."""
+    y = np.arange(300) % 60
+    with pytest.warns(UserWarning, match="scores are refused"):
+        selector = GraphAttentionSelector(batch_size=8, n_batches=1, epochs=2, random_state=0).fit(
+            table[0], y
+        )
+    assert selector.val_accuracy_ == 0.0
+
+
+@pytest.mark.filterwarnings("ignore:scores are refused")
+def test_a_batch_of_rows_held_out_is_not_learned_from(table):
+    selector = GraphAttentionSelector(
+        batch_size=8, held_out=0.98, train_batches=1, epochs=2, random_state=0
+    ).fit(table[0], table[1])  # fmt: skip
+    assert np.isfinite(selector.attention_).all()
+
+
 def test_a_block_of_equal_rows_does_not_fill_the_budget():
     """By confidence it would: equal rows in the middle of their class are equally sure."""
     rng = np.random.default_rng(0)
@@ -202,6 +231,15 @@ def test_neighbours_explain_the_attention_of_a_row(table, fitted):
         np.testing.assert_array_equal(edges["same_class"], y[edges["neighbour"]] == y[row])
         received = edges["received"].drop_nulls().to_numpy()
         assert (np.diff(received) <= 0).all()
+
+
+@pytest.mark.parametrize("n_batches", [None, 3])
+def test_over_several_rounds_what_is_received_still_sums_to_the_attention(table, n_batches):
+    """An edge of one round of three counts a third, and of a row that was drawn twice a half."""
+    selector = GraphAttentionSelector(n_rounds=3, batch_size=64, n_batches=n_batches, **QUICK).fit(*table)
+    sums = [selector.neighbours(row)["received"].sum() for row in range(0, 300, 20)]
+    assert max(sums) > 0.5
+    np.testing.assert_allclose(sums, np.nan_to_num(selector.attention_[::20]), rtol=1e-4)
 
 
 def test_a_directed_edge_is_seen_from_both_of_its_ends(table):
@@ -361,10 +399,18 @@ def test_an_interrupt_leaves_an_unfitted_selector(table):
     assert not hasattr(selector, "support_")
 
 
-def test_the_unit_of_a_column_does_not_matter(table, fitted):
+@pytest.mark.parametrize("unit", [2.0**10, 2.0**1000, 2.0**-1000])
+def test_the_unit_of_a_column_does_not_matter(table, fitted, unit):
+    """Nor when squares of the numbers are beyond those of a computer."""
     X, y = table
-    other = GraphAttentionSelector(**QUICK).fit(X * 1024.0, y)
-    np.testing.assert_allclose(other.scores_.values, fitted.scores_.values, atol=1e-5)
+    other = GraphAttentionSelector(**QUICK).fit(X * unit, y)
+    np.testing.assert_array_equal(other.scores_.values, fitted.scores_.values)
+
+
+def test_classes_stay_numbers_in_an_array_of_objects(table, fitted):
+    X, y = table
+    other = GraphAttentionSelector(**QUICK).fit(X, y.astype(object))
+    assert other.classes_.tolist() == [0, 1, 2]
 
 
 # ---- what cannot be done --------------------------------------------------------------------------------
@@ -420,6 +466,9 @@ def put(value):
         (lambda X, y: (X, np.arange(300)), "target of numbers"),
         (lambda X, y: (X, np.where(y == 0, np.nan, 1.0)), "y holds NaN"),
         (lambda X, y: (X, [None, *y[1:]]), "None"),
+        (lambda X, y: (X, pd.Series([None, *y[1:].astype(str)], dtype="str")), "y holds NaN"),
+        (lambda X, y: (X, pd.Series([pd.NA, *y[1:].astype(str)], dtype="string")), "y holds NaN"),
+        (lambda X, y: (X, pl.Series([None, *y[1:].astype(str)])), "y holds NaN"),
         (lambda X, y: (X, np.zeros(300, int)), "one class only, 0"),
         (lambda X, y: (X[:19], np.arange(19) % 2), "19 rows are too few"),
         (lambda X, y: (np.ones((300, 3)), y), "all 3 columns of X are constant"),
@@ -480,7 +529,7 @@ def test_three_networks_have_to_fail_before_scores_are_refused(table, monkeypatc
 
     def read(X, codes, graph, *rest):
         values = np.random.default_rng(0).random((2, len(X)))
-        return Reading(*values, np.zeros(len(graph.receiver), np.float32), next(answers), [1.0])
+        return Reading(*values, np.zeros(len(graph.receiver), np.float32), next(answers), 0.5, [1.0])
 
     monkeypatch.setattr("salience.instances.gais.rounds.read_rows", read)
     selector = GraphAttentionSelector(**QUICK).fit(X, y)

@@ -80,15 +80,12 @@ class Scored:
         The mean score over the rounds, from 0 to 1 in each class; NaN for rows that were never drawn.
     replicates : ndarray, shape (rounds, n)
         The same for each round by itself.
-    chance : float
-        Mean recall of the classes by guessing.
     """
 
     graphs: list[RowGraph]
     readings: list[Reading]
     scaled: Floats
     replicates: Floats
-    chance: float
 
     @property
     def attention(self) -> Floats:
@@ -109,6 +106,11 @@ class Scored:
     def accuracy(self) -> float:
         """On rows held out, mean over the rounds."""
         return float(np.mean([reading.accuracy for reading in self.readings]))
+
+    @property
+    def chance(self) -> float:
+        """The same by guessing."""
+        return float(np.mean([reading.chance for reading in self.readings]))
 
     @property
     def refused(self) -> bool:
@@ -150,7 +152,11 @@ class Scored:
         )
 
     def edges(self) -> pl.DataFrame:
-        """``receiver, sender, weight, attention`` of all edges, means over the rounds that have them."""
+        """``receiver, sender, weight, attention`` of all edges.
+
+        Attention is the mean over the rounds in which the sender was drawn, 0 where the edge was not there, so that what a
+        row receives sums to its attention.
+        """
         parts = [
             pl.DataFrame(
                 {
@@ -164,7 +170,14 @@ class Scored:
         ]
         if len(parts) == 1:
             return parts[0]
-        return pl.concat(parts).group_by("receiver", "sender").mean().sort("receiver", "sender")
+        drawn = pl.lit(np.sum([graph.covered for graph in self.graphs], axis=0))
+        return (
+            pl.concat(parts)
+            .group_by("receiver", "sender")
+            .agg(pl.mean("weight"), pl.sum("attention"))
+            .with_columns(pl.col("attention") / drawn.gather("sender"))
+            .sort("receiver", "sender")
+        )
 
 
 def scored(
@@ -202,9 +215,7 @@ def _together(table: Table, recipe: Recipe, rounds: list[tuple[RowGraph, Reading
     graphs, readings = [graph for graph, _ in rounds], [reading for _, reading in rounds]
     raw = np.array([SCORES[recipe.score_by](reading.attention, reading.confidence) for reading in readings])
     replicates = np.array([scaled_by_class(values, table.codes) for values in raw])
-    return Scored(
-        graphs, readings, scaled_by_class(_mean(raw), table.codes), replicates, 1.0 / len(table.classes)
-    )
+    return Scored(graphs, readings, scaled_by_class(_mean(raw), table.codes), replicates)
 
 
 def _mean(values: Floats) -> Floats:

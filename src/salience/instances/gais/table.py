@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,11 +63,10 @@ def table_of(X: NDArray[np.float64], y: Any) -> Table:
     ((20, 1), ['a', 'b'], [False, True])
     """
     target = column_or_1d(np.asarray(y), warn=True)
-    unknown = target.dtype.kind == "f" and not np.isfinite(target).all()
-    if unknown or any(value is None for value in target.tolist()):
+    if not all(map(_known, target.tolist())):
         raise ValueError("y holds NaN, None or infinity: drop the rows whose class is not known")
     if target.dtype.kind == "O":
-        target = target.astype(str)
+        target = np.array(target.tolist())  # numbers stay numbers; numbers among texts become texts
     classes, codes = np.unique(target, return_inverse=True)
     if type_of_target(target) not in ("binary", "multiclass") or len(classes) > len(target) / 2:
         raise ValueError(
@@ -79,6 +79,8 @@ def table_of(X: NDArray[np.float64], y: Any) -> Table:
         raise ValueError(
             f"{len(target)} rows are too few to select from: at least {FEWEST} are needed; keep them all"
         )
+    # by powers of two, which rounds nothing: squares of 1e200 would overflow, those of 1e-200 vanish
+    X = np.ldexp(X, -np.frexp(np.abs(X).max(axis=0))[1])
     centre, spread = X.mean(axis=0), X.std(axis=0)
     # rounding is no spread
     constant = spread <= len(X) * np.finfo(np.float64).eps * np.abs(centre)
@@ -86,6 +88,13 @@ def table_of(X: NDArray[np.float64], y: Any) -> Table:
         raise ValueError(f"all {X.shape[1]} columns of X are constant: no row is like another or unlike it")
     varies = ~constant
     return Table((X[:, varies] - centre[varies]) / spread[varies], codes.astype(np.int64), classes, constant)
+
+
+def _known(value: Any) -> bool:
+    try:
+        return value is not None and value not in (math.inf, -math.inf) and bool(value == value)
+    except TypeError:  # the NA of pandas is neither equal to itself nor not
+        return False
 
 
 def resampled(data: Any, rows: NDArray[np.intp]) -> Any:

@@ -50,7 +50,9 @@ class Reading:
     edge_attention : ndarray of float32, shape (edges,)
         Of each edge of the graph, the mean over layers and heads.
     accuracy : float
-        On the rows held out of the loss, the mean over classes of the share that is recognised.
+        On the rows held out of the loss, the mean over their classes of the share that is recognised.
+    chance : float
+        The same by guessing. A class of one row is not held out, and counts in neither.
     loss : list of float
         Per epoch.
     """
@@ -59,6 +61,7 @@ class Reading:
     confidence: Floats
     edge_attention: NDArray[np.float32]
     accuracy: float
+    chance: float
     loss: list[float]
 
 
@@ -98,13 +101,14 @@ def read_rows(
     held = _held_out(codes, graph.covered, how.held_out, rng)
     learned = torch.from_numpy(~held)
     model = GAT(X.shape[1], how.hidden, how.heads, int(codes.max()) + 1, generator)
-    drawn = np.sort(rng.permutation(len(graph.pieces))[: how.train_batches])
-    pieces = [_piece(graph, graph.pieces[b], x, y, learned) for b in drawn]
+    telling = [rows for rows in graph.pieces if not held[rows].all()]
+    drawn = np.sort(rng.permutation(len(telling))[: how.train_batches])
+    pieces = [_piece(graph, telling[b], x, y, learned) for b in drawn]
     step = _Step(model, how, generator)
     with threads_that_pay(0):  # steps are small, and the order of sums would depend on the threads
         history = fit(
             step,
-            _Shuffled([piece for piece in pieces if piece[2].any()]),
+            _Shuffled(pieces),
             epochs=how.epochs,
             generator=generator,
             progress=None if progress is None else lambda epoch, *_: progress(epoch),
@@ -119,7 +123,8 @@ def read_rows(
     received[outside] = confidence[outside] = np.nan
     right = (logits.argmax(1) == y).numpy()
     recalls = [right[held & (codes == c)].mean() for c in np.unique(codes[held])]
-    return Reading(received, confidence, paid, float(np.mean(recalls)), history["loss"])
+    count = max(len(recalls), 1)  # where every class has one row, none is held out and nothing is known
+    return Reading(received, confidence, paid, float(sum(recalls)) / count, 1.0 / count, history["loss"])
 
 
 @dataclass
