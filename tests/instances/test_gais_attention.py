@@ -39,8 +39,8 @@ def by_hand(layer, h, edges):
             total = 0.0
             for j in range(6):
                 if (i, j) in weight:
-                    z = a1[k] @ Wh[i] + a2[k] @ Wh[j]
-                    alpha[i, j, k] = np.exp((z if z > 0 else 0.2 * z) + weight[i, j])
+                    z = a1[k] @ Wh[i] + a2[k] @ Wh[j] + weight[i, j]
+                    alpha[i, j, k] = np.exp(z if z > 0 else 0.2 * z)
                     total += alpha[i, j, k]
             alpha[i, :, k] /= total
             out[i, k] = alpha[i, :, k] @ Wh

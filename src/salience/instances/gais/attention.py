@@ -65,7 +65,7 @@ class Edges:
 class GraphAttention(nn.Module):
     r"""One layer: each node takes up a weighted mean of what its neighbours are.
 
-    .. math:: e_{ij} = \mathrm{LeakyReLU}_{0.2}(a_1 \cdot W h_i + a_2 \cdot W h_j) + \ln w_{ij}, \qquad
+    .. math:: e_{ij} = \mathrm{LeakyReLU}_{0.2}(a_1 \cdot W h_i + a_2 \cdot W h_j + \ln w_{ij}), \qquad
               \alpha_{ij} = \mathrm{softmax}_{j \in N(i)}\, e_{ij}, \qquad h'_i = \sum_j \alpha_{ij} W h_j
 
     for each head by itself, with its own `W`, `a_1` and `a_2`.
@@ -113,7 +113,7 @@ class GraphAttention(nn.Module):
     ) -> tuple[Float[Tensor, "nodes heads n_out"], Float[Tensor, "edges heads"]]:
         """The same for some receivers only, of what `projected` gave."""
         score = looking.index_select(0, edges.receiver) + seen.index_select(0, edges.sender)
-        e = functional.leaky_relu(score, SLOPE) + edges.log_weight[:, None]
+        e = functional.leaky_relu(score + edges.log_weight[:, None], SLOPE)
         alpha = _softmax_by(e, edges.receiver, edges.nodes)
         taken = alpha[:, :, None] * Wh.index_select(0, edges.sender)
         out = torch.zeros(edges.nodes, *Wh.shape[1:], dtype=Wh.dtype)

@@ -151,7 +151,7 @@ def lsh_multiview(
         views.append(SignHash.gaussian(d, options.bits, rng, columns=columns).buckets(X))
     i, j, cosine = _candidates(_directions(X), views, codes, rng, options)
     weight = np.mean([view[i] == view[j] for view in views], axis=0)
-    kept = (weight >= COLLIDES) & (cosine > 0)
+    kept = weight >= COLLIDES
     edges = _nearest_of_each(i[kept], j[kept], (weight * cosine)[kept], options.max_degree)
     return _hashed(edges, weight[kept][edges[2]], X, views[0], options)
 
