@@ -25,7 +25,14 @@ def row_edges(edges: pl.DataFrame, labels: NDArray[Any], row: int) -> pl.DataFra
     -------
     polars.DataFrame
         ``neighbour, class, same_class, received, paid, weight``, those who pay most attention first.
+
+    Raises
+    ------
+    ValueError
+        If there is no such row.
     """
+    if not 0 <= row < len(labels):
+        raise ValueError(f"there is no row {row}: rows are numbered from 0 to {len(labels) - 1}")
     received = edges.filter(pl.col("sender") == row).select(
         neighbour="receiver", received="attention", seen_by="weight"
     )

@@ -16,9 +16,7 @@ __all__ = ["GRAPHS", "GraphOptions", "RowGraph"]
 
 Floats = NDArray[np.float64]
 
-LEARNED = (
-    4  # a piece that is learned from, where a graph has no batches of its own, has so many times their rows
-)
+LEARNED = 4  # where a graph has no batches of its own, a piece that is learned from is so many times as large
 COLLIDES = 0.5  # share of the views in which a pair has to collide
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from salience.instances.gais.rates import is_margin_model
 from salience.instances.gais.rounds import Scored
 from salience.instances.gais.table import Table
 
-__all__ = ["after_fitting", "before_fitting"]
+__all__ = ["after_fitting", "before_fitting", "no_rate_is_enough"]
 
 
 def before_fitting(estimator: Any) -> Iterator[str]:
@@ -20,6 +20,14 @@ def before_fitting(estimator: Any) -> Iterator[str]:
             "class are kept: it loses more than a nearest neighbour does. Take a larger rate, or rate='auto', and compare "
             "with random rows"
         )
+
+
+def no_rate_is_enough(rates: Sequence[float], tolerance: float) -> str:
+    """About a search for the smallest rate that found none."""
+    return (
+        f"no rate of {list(rates)} keeps the accuracy within {tolerance:g} of that on all rows (see rate_table_): "
+        "all rows are kept"
+    )
 
 
 def after_fitting(found: Scored, table: Table) -> Iterator[str]:

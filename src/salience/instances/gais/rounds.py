@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from salience.instances.gais.graphs import GRAPHS, GraphOptions, RowGraph
-from salience.instances.gais.selection import Adjacency, scaled_by_class
+from salience.instances.gais.selection import Adjacency, kept_above, kept_rate, scaled_by_class
 from salience.instances.gais.table import Table
 from salience.instances.gais.training import Learning, Reading, read_rows
 from salience.results.meta import Meta
@@ -117,7 +117,20 @@ class Scored:
         """Whether the networks learned too little for their scores to mean anything."""
         return self.accuracy < self.chance + LEARNED
 
-    def adjacency(self, X: Floats) -> Adjacency:
+    def kept(
+        self, table: Table, rate: float, threshold: float | None = None, diverse: bool = False
+    ) -> NDArray[np.bool_]:
+        """Which rows to keep, by the level where there is one; where scores are refused, all."""
+        if self.refused:
+            return np.ones(len(table.codes), dtype=bool)
+        apart = self._adjacency(table.X) if diverse else None
+        if threshold is None:
+            kept = kept_rate(self.scaled, table.codes, rate, apart)
+        else:
+            kept = kept_above(self.scaled, table.codes, threshold, apart)
+        return kept | np.isin(table.codes, self.whole(table))
+
+    def _adjacency(self, X: Floats) -> Adjacency:
         """Rows that stand together in any round, and equal rows."""
         _, twins = np.unique(X, axis=0, return_inverse=True)
         receivers = np.concatenate([graph.receiver for graph in self.graphs])

@@ -19,10 +19,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from salience.instances.gais.explanation import row_edges
 from salience.instances.gais.graphs import GRAPHS
-from salience.instances.gais.notes import after_fitting, before_fitting
+from salience.instances.gais.notes import after_fitting, before_fitting, no_rate_is_enough
 from salience.instances.gais.rates import Folds, checked_rates, rate_table, smallest_rate
-from salience.instances.gais.rounds import SCORES, Recipe, Scored, scored
-from salience.instances.gais.selection import kept_above, kept_rate
+from salience.instances.gais.rounds import SCORES, Recipe, scored
 from salience.instances.gais.table import Table, resampled, table_of
 from salience.results.meta import Meta
 from salience.results.scores import Scores
@@ -66,9 +65,9 @@ class GraphAttentionSelector(BaseEstimator):
     batch_size : int, default=256
         Rows of a batch, and the largest piece of a bucket.
     edge_share : float, default=0.1
-        Share of the pairs of a batch that become edges.
+        Share of the pairs of a batch that become edges, those that tie with the last included.
     n_batches : int, optional
-        Draw so many batches only; the cost does not grow with n then. Other rows get no score, unless `cover`.
+        For "minibatch": draw so many batches only; the cost does not grow with n then. Other rows get no score, unless `cover`.
     cover : bool, default=False
         With `n_batches`: learn from those batches, but score all rows.
     bits : int, default=8
@@ -76,6 +75,7 @@ class GraphAttentionSelector(BaseEstimator):
     levels : tuple of int, default=(4, 8, 12)
         Bits of the granularities; the planes of a coarse one are the first of a finer one.
     views : int, default=4
+        Hashes of "lsh-multiview"; a pair has to collide in half of them.
     half_columns : bool, default=False
         Each view looks at a random half of the columns.
     n_neighbors : int, default=10
@@ -102,9 +102,8 @@ class GraphAttentionSelector(BaseEstimator):
     estimator : estimator or str, optional
         What will be trained on the kept rows; a name of :func:`salience.verify.named_estimator`, or your own. "auto"
         needs it, and a margin model is warned of.
-    rates : sequence of float, default=(0.01, 0.02, 0.04, 0.08, 0.16, 0.32)
-    tolerance : float, default=0.01
-    cv : int, default=3
+    rates, tolerance, cv : sequence of float, float, int, default=(0.01, 0.02, 0.04, 0.08, 0.16, 0.32), 0.01, 3
+        For "auto": what is tried, the accuracy that may be lost, and the folds.
     progress : callable, optional
         ``progress(epochs done, epochs in all)``.
     random_state : int, RandomState or None, default=None
@@ -119,6 +118,7 @@ class GraphAttentionSelector(BaseEstimator):
     val_accuracy_ : float
         On held out rows, the mean recall of the classes.
     chance_ : float
+        The same by guessing.
     refused_ : bool
         Three networks learned nothing (`val_accuracy_` is below ``chance_ + 0.1``): there are no scores, all rows are kept.
     support_ : ndarray of bool, shape (n,)
@@ -285,7 +285,7 @@ class GraphAttentionSelector(BaseEstimator):
             )
         if self.rate == "auto" and self.threshold is not None:
             raise ValueError('rate="auto" looks for a rate, and threshold= takes its place: give one of them')
-        values, _ = validate_data(self, X, np.zeros(_length(y)), dtype=np.float64, ensure_min_samples=2)
+        values, _ = validate_data(self, X, np.zeros(np.shape(y)[:1]), dtype=np.float64, ensure_min_samples=2)
         table = table_of(values, y)
         self.classes_ = table.classes
         random = check_random_state(self.random_state)
@@ -302,16 +302,13 @@ class GraphAttentionSelector(BaseEstimator):
             self.rate_table_ = self._tried(values, table, recipe, random, tell)
             rate = smallest_rate(self.rate_table_, self.tolerance)
             if rate == 1.0:
-                notes.append(
-                    f"no rate of {list(self.rates)} keeps the accuracy within {self.tolerance:g} of that on all rows "
-                    "(see rate_table_): all rows are kept"
-                )
+                notes.append(no_rate_is_enough(self.rates, self.tolerance))
         found = scored(table, recipe, _seeds(random, self.n_rounds), tell)
         self.attention_, self.confidence_, self.degree_ = found.attention, found.confidence, found.degree
         self.val_accuracy_, self.chance_, self.refused_ = found.accuracy, found.chance, found.refused
         self._edges = found.edges()
         self._labels = table.classes[table.codes]
-        self.support_ = np.ones(len(values), bool) if found.refused else self._kept(found, table, rate)
+        self.support_ = found.kept(table, rate, self.threshold, self.diverse)
         notes += after_fitting(found, table)
         self.rate_ = float(self.support_.mean())
         for note in notes:
@@ -374,8 +371,6 @@ class GraphAttentionSelector(BaseEstimator):
             If there is no such row.
         """
         check_is_fitted(self, "support_")
-        if not 0 <= row < len(self.support_):
-            raise ValueError(f"there is no row {row}: rows are numbered from 0 to {len(self.support_) - 1}")
         return row_edges(self._edges, self._labels, row)
 
     def _tried(
@@ -388,28 +383,14 @@ class GraphAttentionSelector(BaseEstimator):
         def select(X: NDArray[Any], y: NDArray[Any], fold: int) -> Callable[[float], NDArray[np.bool_]]:
             part = table_of(X, y)
             found = scored(part, recipe, seeds[fold], tell)
-            if found.refused:
-                return lambda rate: np.ones(len(y), dtype=bool)
-            return lambda rate: self._kept(found, part, rate)
+            return lambda rate: found.kept(part, rate, diverse=self.diverse)
 
         return rate_table(X, table, folds, select)
-
-    def _kept(self, found: Scored, table: Table, rate: float) -> NDArray[np.bool_]:
-        apart = found.adjacency(table.X) if self.diverse else None
-        if self.threshold is None:
-            kept = kept_rate(found.scaled, table.codes, rate, apart)
-        else:
-            kept = kept_above(found.scaled, table.codes, self.threshold, apart)
-        return kept | np.isin(table.codes, found.whole(table))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def _length(y: Any) -> int:
-    return len(y) if hasattr(y, "__len__") else len(np.asarray(y))
 
 
 def _seeds(random: np.random.RandomState, size: int) -> NDArray[np.int64]:
