@@ -18,6 +18,7 @@ __all__ = [
     "Degree",
     "Threshold",
     "Votes",
+    "level",
     "places",
     "structure",
 ]
@@ -80,7 +81,9 @@ class Walk:
         weights = self.row(i)
         weights[i] = float(self.self_links)
         of = np.flatnonzero(weights)
-        return Votes(self.follow * weights[of] * self.values[of] / self.sums[of] / self.values[i], of)
+        return Votes(
+            self.follow * weights[of] * self.values[of] / self.sums[of] / (self.values[i] or 1.0), of
+        )
 
     def links(self) -> Links:
         return self.graph.counted(self_links=self.self_links)
@@ -134,7 +137,7 @@ class Centroid:
     """
 
     unit = "tf idf"
-    steps, residual, alone, warning = 0, 0.0, 0, ""
+    steps, residual, alone, warning = 0, 0.0, None, ""
 
     def __init__(self, model: Any, graph: Graph) -> None:
         _refuse_title(model, graph)
@@ -184,15 +187,24 @@ def places(values: Floats, degree: NDArray[np.int64]) -> NDArray[np.int64]:
     return place
 
 
-def structure(values: Floats, alone: int) -> list[str]:
-    """What to say when the values of the sentences, so many of which have no link, tell little."""
+def level(values: Floats) -> bool:
+    """Whether all values are one, but for rounding.
+
+    Examples
+    --------
+    >>> level(np.array([0.1 + 0.2, 0.3])), level(np.array([0.2, 0.3]))
+    (True, False)
+    """
+    return bool(np.ptp(values) <= TIE * abs(float(values.mean())))
+
+
+def structure(values: Floats, alone: int | None) -> list[str]:
+    """What to say when the values tell little; `alone` sentences have no link, None where links do not count."""
     n, said = len(values), []
-    if n > 1 and np.ptp(values) <= 1e-9 * abs(float(values.mean())):
-        why = "no two are linked" if alone == n else "all are linked alike"
-        said.append(
-            f"no structure: all {n} sentences score the same, because {why}; their order says nothing"
-        )
-    if n > alone > n / 2:
+    if n > 1 and level(values):
+        why = {None: "", n: ", because no two are linked"}.get(alone, ", because all are linked alike")
+        said.append(f"no structure: all {n} sentences score the same{why}; their order says nothing")
+    if alone is not None and n > alone > n / 2:
         said.append(
             f"{alone} of {n} sentences are isolated: lower the threshold, or say self_links=False to rank them last"
         )

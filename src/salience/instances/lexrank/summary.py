@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from salience.instances.lexrank.measures import places
+from salience.instances.lexrank.measures import level, places
 
 __all__ = ["PRESETS", "Budget", "Chosen", "combined", "picked", "summarized", "weights_of"]
 
@@ -137,8 +137,8 @@ def combined(
     >>> combined(np.array([2.0, 4.0, 3.0]), np.array([0, 1, 2]), np.array([3, 3, 3]), (1.0, 1.0)).tolist()
     [1.0, 1.5, 0.5]
     """
-    low, high = centrality.min(), centrality.max()
-    central = (centrality - low) / (high - low) if high > low else np.ones(len(centrality))
+    low = centrality.min()
+    central = np.ones(len(centrality)) if level(centrality) else (centrality - low) / np.ptp(centrality)
     place = 1 - position / np.maximum(lengths - 1, 1)
     return np.asarray(weights[0] * central + weights[1] * place, dtype=np.float64)
 
