@@ -15,6 +15,7 @@ __all__ = ["Progress", "Similar", "checked_similarity", "unit_rows", "vectors_al
 
 Progress = Callable[[int, int], object]
 CELLS = 2**18  # similarities that are held before it is known which stay: 2 MiB as float64
+ROUNDING = 1e-12  # a product of two rows of length 1 that is below this is 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def words_alike(vectors: csr_array, above: float, progress: Progress | None = No
     n = shared.shape[0]
     rows, table = ((matrix.indptr, matrix.indices, matrix.data) for matrix in (shared, across))
     following = across.indptr[:-1].astype(np.int64)  # of each word, the first place of a row not yet done
-    row, room = np.zeros(n), max(min(CELLS, n * n // 2), n)
+    row, room = np.zeros(n), max(min(CELLS, 16 * n), n)
     found, counts, done = [], np.zeros(n, dtype=np.int64), 0
     while done < n:
         columns, values = np.empty(room, dtype=np.int32), np.empty(room)
@@ -68,7 +69,7 @@ def vectors_alike(vectors: NDArray[np.float64], above: float, progress: Progress
     for start in range(0, n, step):
         product = vectors[start : start + step] @ vectors[start:].T
         rows = np.arange(len(product))
-        product[rows[:, None] >= np.arange(n - start)] = 0.0
+        product[(rows[:, None] >= np.arange(n - start)) | (np.abs(product) < ROUNDING)] = 0.0
         negative += int((product < 0).sum())
         i, j = np.nonzero(product > above)
         counts[start : start + step] = np.bincount(i, minlength=len(product))
@@ -117,10 +118,13 @@ def checked_similarity(S: Any) -> csr_array:
         If it is none; the message says where.
     """
     if not issparse(S):
-        S = np.asarray(S, dtype=np.float64)
+        S = np.asarray(S)
     if S.ndim != 2 or S.shape[0] != S.shape[1] or not S.shape[0]:
         raise ValueError(f"similarities have the shape (n, n) with at least one sentence, got {S.shape}")
-    found = csr_array(S).astype(np.float64).tocoo()
+    slack = max(
+        1e-6, 4 * float(np.finfo(S.dtype).eps) if S.dtype.kind == "f" else 0.0
+    )  # of rounding in float32
+    found = csr_array(S.astype(np.float64)).tocoo()
     for wrong, what in ((~np.isfinite(found.data), "not finite"), (found.data < 0, "negative")):
         if wrong.any():
             i, j = (int(axis[wrong][0]) for axis in found.coords)
@@ -133,7 +137,7 @@ def checked_similarity(S: Any) -> csr_array:
     pairs.sum_duplicates()
     pairs.eliminate_zeros()
     gap = abs(pairs - pairs.T)
-    if gap.nnz and gap.max() > 1e-8 * max(1.0, float(pairs.max())):
+    if gap.nnz and gap.max() > slack * max(1.0, float(pairs.max())):
         gap = gap.tocoo()
         worst = int(gap.data.argmax())
         i, j = (int(axis[worst]) for axis in gap.coords)
