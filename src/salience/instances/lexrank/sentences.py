@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,26 +138,44 @@ def _in_windows(paragraph: str, segment: Split) -> list[str]:
     while start < len(paragraph):
         window = rest + paragraph[start : start + _WINDOW]
         start += _WINDOW
-        parts = list(segment(window))
+        parts = _whole(window, segment(window))
         goes_on = start < len(paragraph) and (len(parts) > 1 or len(window) < 4 * _WINDOW)
         rest = parts.pop() if goes_on else ""
         found += filter(None, map(str.strip, parts))
     return found
 
 
+def _whole(text: str, parts: Iterable[str]) -> list[str]:
+    """The parts, and what pysbd lost between them: a sentence with a sign by which it marks places, such as in "2 M☉"."""
+    found, start = [], 0
+    for part in parts:
+        at = max(text.find(part, start), start)
+        found += [text[start:at], part]
+        start = at + len(part)
+    return [part for part in (*found, text[start:]) if part.strip()]
+
+
 def _as_list(documents: Any) -> Sequence[Any]:
     if isinstance(documents, str):
         return [documents]
-    if isinstance(documents, bytes) or not isinstance(documents, Iterable):
-        raise TypeError(f"documents are texts or lists of sentences, got {type(documents).__name__}")
+    if not _in_a_row(documents) or hasattr(documents, "columns"):
+        raise TypeError(
+            f"documents are texts or lists of sentences, got {type(documents).__name__}; of a table or a "
+            "mapping give the texts: one column, list(d.values())"
+        )
     return list(documents)
+
+
+def _in_a_row(given: Any) -> bool:
+    """Whether it can be gone through, and its parts have numbers."""
+    return isinstance(given, Iterable) and not isinstance(given, bytes | Mapping | Set)
 
 
 def _parts(document: Any, number: int, split: Split) -> list[str]:
     if isinstance(document, str):
         parts = list(split(document))
         where = f"what split gave for document {number}"
-    elif isinstance(document, Iterable) and not isinstance(document, bytes | dict):
+    elif _in_a_row(document):
         parts = list(document)
         where = f"document {number}"
     else:
