@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -57,14 +58,16 @@ class LexRank(BaseEstimator):
     tol : float, default=1e-8
         The walk ends when the Euclidean length of a step is below it.
     max_iter : int, default=1000
-    idf : mapping of word to float, fitted TfidfVectorizer or None, default=None
+    idf : dict of word to float, fitted TfidfVectorizer or None, default=None
         What words weigh. None: by the background given to `fit`, :math:`\ln(N / n_w)`, or, without one, by the
-        sentences themselves, :math:`\ln\frac{1 + n}{1 + n_w} + 1`.
+        sentences themselves, :math:`\ln\frac{1 + n}{1 + n_w} + 1`. Where the model is cloned, ``FrozenEstimator(vectorizer)``
+        stays fitted.
     analyzer : "word" or callable, default="word"
         From a sentence to its words. "word": small letters, in any script; pairs of characters where a script has no
         spaces. A fitted TfidfVectorizer brings its own.
     unseen : {"rare", "skip"}, default="rare"
         A word the background lacks: rarer than all it has, :math:`\ln(N + 1)`, or of no weight. The paper does not say.
+        A vectorizer with a `max_df` or a vocabulary of its own left words out on purpose: they have no weight.
     similarity : {"tfidf", "embedding", "precomputed"}, default="tfidf"
         "embedding": cosines of the vectors given to `fit` or made by `embed`, negative ones taken as 0.
         "precomputed": the matrix given to `fit`, its diagonal taken as 1.
@@ -149,7 +152,7 @@ class LexRank(BaseEstimator):
         "follow": [Interval(Real, 0, 1, closed="both")],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "idf": [dict, TfidfVectorizer, None],
+        "idf": [dict, TfidfVectorizer, FrozenEstimator, None],
         "analyzer": [StrOptions({"word"}), callable],
         "unseen": [StrOptions(set(UNSEEN))],
         "similarity": [StrOptions(set(GRAPHS))],

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 __all__ = ["UNSEEN", "Words", "analyzed", "inverse_frequency", "words_of"]
@@ -88,7 +89,8 @@ def analyzed(analyzer: Any, idf: Any) -> Analyzer:
     """The analyzer to use: the caller's, that of a fitted vectorizer, or `words_of`."""
     if callable(analyzer):
         return analyzer
-    return idf.build_analyzer() if isinstance(idf, TfidfVectorizer) else words_of
+    vectorizer = _thawed(idf)
+    return vectorizer.build_analyzer() if isinstance(vectorizer, TfidfVectorizer) else words_of
 
 
 def inverse_frequency(
@@ -102,12 +104,12 @@ def inverse_frequency(
     Parameters
     ----------
     words : Words
-    idf : mapping of word to float, fitted TfidfVectorizer, or None
+    idf : mapping of word to float, fitted TfidfVectorizer (frozen or not), or None
     background : sequence of str, optional
     analyzer : callable
     unseen : {"rare", "skip"}
         A word the background does not have: rarer than all it has, :math:`\ln(N + 1)` (the largest idf there is, where
-        only the idf are known), or of no weight.
+        only the idf are known), or of no weight. Of no weight either way where a vectorizer leaves out common words.
 
     Raises
     ------
@@ -140,20 +142,35 @@ def _counted(background: Sequence[str], analyzer: Analyzer) -> tuple[Mapping[str
     seen = Words([list(analyzer(text)) for text in texts])
     if not seen.names:
         raise ValueError(f"the background of {len(texts)} documents has no words: leave it out")
+    if len(texts) == 1:
+        raise ValueError(
+            "the background is one document, so that each of its words is in all of them and weighs nothing: give many"
+        )
     return dict(zip(seen.names, np.log(len(texts) / seen.holding()), strict=True)), float(
         np.log(len(texts) + 1)
     )
 
 
 def _given(idf: Any) -> tuple[Mapping[str, float], float]:
+    idf, chosen = _thawed(idf), False
     if isinstance(idf, TfidfVectorizer):
         check_is_fitted(idf, "vocabulary_")
+        # max_df = 1.0 is all documents, 1 is a single one
+        chosen = idf.fixed_vocabulary_ or not (isinstance(idf.max_df, float) and idf.max_df == 1)
         weights = idf.idf_ if idf.use_idf else np.ones(len(idf.vocabulary_))
         idf = {word: weights[place] for word, place in idf.vocabulary_.items()}
     values = np.array(list(idf.values()), dtype=np.float64)
     if not len(values) or not np.isfinite(values).all() or (values < 0).any():
         raise ValueError("idf is a mapping of words to finite numbers from 0 up, and not an empty one")
-    return idf, float(values.max())
+    return idf, 0.0 if chosen else float(values.max())
+
+
+def _thawed(idf: Any) -> Any:
+    if not isinstance(idf, FrozenEstimator):
+        return idf
+    if not isinstance(idf.estimator, TfidfVectorizer):
+        raise TypeError(f"idf is a TfidfVectorizer, frozen or not; the frozen one is {idf.estimator!r:.60}")
+    return idf.estimator
 
 
 @cache
