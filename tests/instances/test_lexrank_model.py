@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -104,6 +106,27 @@ def test_idf_may_be_a_mapping_or_a_fitted_vectorizer_and_its_scale_is_nothing():
     )
 
 
+@pytest.mark.parametrize("made", [{"max_df": 0.5}, {"vocabulary": ["river", "rain"]}])
+def test_what_a_vectorizer_leaves_out_on_purpose_is_not_rare(made):
+    """A word of two of three reports is above max_df = 0.5, and weighs nothing, like one outside the vocabulary."""
+    vectorizer = TfidfVectorizer(**made).fit(REPORTS)
+    model = LexRank(threshold=0.0, idf=vectorizer, min_words=0).fit(REPORTS)
+    rows = vectorizer.transform(model.sentences_)
+    expected = (rows @ rows.T).toarray()
+    np.fill_diagonal(expected, 1)
+    np.testing.assert_allclose(model.similarity_.toarray(), expected, atol=1e-12)
+
+
+def test_a_frozen_vectorizer_stays_fitted_in_a_clone():
+    vectorizer = TfidfVectorizer().fit(REPORTS)
+    with pytest.raises(NotFittedError):
+        clone(LexRank(idf=vectorizer)).fit(REPORTS)
+    kept = clone(LexRank(idf=FrozenEstimator(vectorizer))).fit(REPORTS)
+    assert kept.scores_.frame.equals(LexRank(idf=vectorizer).fit(REPORTS).scores_.frame)
+    with pytest.raises(TypeError, match="the frozen one is PCA"):
+        LexRank(idf=FrozenEstimator(PCA())).fit(REPORTS)
+
+
 def test_blocks_do_not_change_the_similarities(monkeypatch):
     whole = LexRank().fit(planted(0)[0]).similarity_
     monkeypatch.setattr(blocks, "CELLS", 40)
@@ -183,6 +206,14 @@ def test_a_title_draws_the_walk():
         LexRank("degree").fit(REPORTS, about="trains")
 
 
+def test_a_sentence_that_nobody_comes_to_has_no_votes():
+    """Who follows no link and goes to sentences like the title is never at the last one."""
+    model = LexRank("continuous", follow=0.0).fit([["a b", "a c", "x y"]], about="a")
+    assert model.scores_.values[2] == 0
+    with np.errstate(all="raise"):
+        assert model.explain(2).values.tolist() == [0.0]
+
+
 # ---- planted clusters ------------------------------------------------------------------------------------
 
 
@@ -245,6 +276,11 @@ def test_sentences_without_a_common_word_get_no_ranking(method, self_links):
     if method != "degree":
         np.testing.assert_allclose(scores, 0.2)
     assert any("no structure" in note for note in model.scores_.meta.warnings)
+
+
+def test_of_words_it_is_not_said_that_they_are_links():
+    with pytest.warns(UserWarning, match="all 6 sentences score the same; their order"):
+        LexRank("centroid", cutoff=100.0).fit(REPORTS)
 
 
 def test_most_sentences_being_isolated_is_said():
@@ -358,6 +394,16 @@ def test_vectors_in_blocks_are_the_same(monkeypatch):
     np.testing.assert_allclose(whole, np.where(unit @ unit.T > 0.1, unit @ unit.T, 0), atol=1e-12)
 
 
+@pytest.mark.parametrize("self_links", [True, False])
+@pytest.mark.parametrize("method", ["threshold", "continuous"])
+def test_vectors_at_right_angles_have_no_structure_whatever_the_rounding(method, self_links, recwarn):
+    rows = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))[0]
+    model = LexRank(method, similarity="embedding", self_links=self_links)
+    model.fit([[f"s{i}" for i in range(8)]], matrix=rows)
+    np.testing.assert_array_equal(model.scores_.values, 1 / 8)
+    assert ["no two are linked" in str(warning.message) for warning in recwarn] == [True]
+
+
 def test_similarities_may_come_with_sentences():
     S = np.array([[1, 0.5, 0.4], [0.5, 1, 0], [0.4, 0, 1.0]])
     model = LexRank(similarity="precomputed").fit([["one a", "two b", "three c"]], matrix=csr_array(S))
@@ -453,6 +499,11 @@ def test_a_sentence_without_a_known_word_has_its_link_to_itself_only():
         ([["a", 5]], TypeError, "sentence 1 of document 0 is 5"),
         (7, TypeError, "texts or lists of sentences, got int"),
         (b"text", TypeError, "got bytes"),
+        ({"a": "One.", "b": "Two."}, TypeError, r"got dict; .* list\(d.values\(\)\)"),
+        ({"One.", "Two."}, TypeError, "got set"),
+        (pd.DataFrame({"text": ["One."]}), TypeError, "got DataFrame; .* one column"),
+        (pl.DataFrame({"text": ["One."]}), TypeError, "got DataFrame"),
+        ([{"a": "One."}], TypeError, "document 0 is"),
     ],
 )
 def test_what_is_no_text_is_refused(documents, error, message):
@@ -480,7 +531,8 @@ def test_what_is_no_text_is_refused(documents, error, message):
         ({"idf": {"a": -1.0}}, {}, "finite numbers from 0 up"),
         ({"idf": {}}, {}, "not an empty one"),
         ({"idf": {"a": 1.0}}, {"background": ["a"]}, "give one"),
-        ({}, {"background": ["!"]}, "has no words"),
+        ({}, {"background": ["!", "?"]}, "has no words"),
+        ({}, {"background": ["All of it in one."]}, "the background is one document"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(made, more, message):

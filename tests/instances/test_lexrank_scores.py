@@ -209,6 +209,16 @@ def test_a_walk_that_does_not_come_to_rest_says_so():
     assert any("come to rest" in note for note in model.scores_.meta.warnings)
 
 
+def test_rounding_in_single_precision_is_no_asymmetry():
+    S = random_graph(3).astype(np.float32)
+    S[np.triu_indices(12, 1)] *= np.float32(1 + 2e-7)
+    np.testing.assert_allclose(lexrank_scores(S.astype(float)), lexrank_scores(S), atol=1e-12)
+    np.testing.assert_allclose(
+        lexrank_scores(random_graph(3).astype(np.float16), continuous=True),
+        lexrank_scores(random_graph(3), continuous=True), atol=1e-3,
+    )  # fmt: skip
+
+
 # ---- what is refused -------------------------------------------------------------------------------------
 
 

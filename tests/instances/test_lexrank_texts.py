@@ -69,6 +69,14 @@ def test_a_text_without_an_end_of_a_sentence_is_one():
     assert splitter(None, "en")(text) == [text]
 
 
+@pytest.mark.parametrize("sign", "☉∯∮ȸ")
+def test_a_sentence_with_a_sign_that_pysbd_uses_itself_is_not_lost(sign):
+    text = f"The star has 2 M{sign} and more. It shines on all of us. Nobody knows {sign} yet!"
+    found = splitter(None, "en")(text)
+    assert "".join(found).replace(" ", "") == text.replace(" ", "")
+    assert "It shines on all of us." in found
+
+
 def test_the_caller_may_split():
     model = LexRank(split=lambda text: text.split(" / ")).fit("rain in town / rain in the town / the sun")
     assert model.sentences_ == ["rain in town", "rain in the town", "the sun"]
@@ -209,6 +217,21 @@ def test_sentences_that_are_all_as_central_are_taken_from_the_start():
     model = LexRank().fit([["a b", "c d", "e f", "g h"]])
     chosen = model.summarize(2, min_words=1)
     assert [(one.index, one.score) for one in chosen] == [(0, 1.0), (1, 1.0)]
+
+
+def test_values_that_differ_by_rounding_count_as_one_in_a_summary():
+    """Parts whose sentences are all linked: 1/n each, but for the last bit, which must not become 0 and 1."""
+    sizes = [2, 3, 5, 7]
+    S = np.kron(np.eye(4), np.ones((7, 7)))[
+        np.ix_(*[np.concatenate([7 * i + np.arange(m) for i, m in enumerate(sizes)])] * 2)
+    ]
+    model = LexRank(similarity="precomputed").fit([[f"s{i}" for i in range(17)]], matrix=S)
+    assert np.ptp(model.scores_.values) > 0
+    chosen = model.summarize(17, redundancy=1.0, min_words=1)
+    assert [one.score for one in chosen] == [1.0] * 17
+    assert model.summarize(1, min_words=1)[0].index == 10  # the first of those with most links
+    both = model.summarize(17, preset="mead", redundancy=1.0, min_words=1)
+    np.testing.assert_allclose([one.score for one in both], 2 - np.arange(17) / 16)
 
 
 @pytest.mark.parametrize(
