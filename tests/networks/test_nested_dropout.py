@@ -117,7 +117,7 @@ def test_cumulative_logits_are_those_of_masked_products():
 
 @settings(max_examples=30, deadline=None)
 @given(
-    rows=st.integers(1, 150), width=st.integers(1, 40), classes=st.integers(1, 9), seed=st.integers(0, 10**6)
+    rows=st.integers(1, 150), width=st.integers(1, 40), classes=st.integers(1, 13), seed=st.integers(0, 10**6)
 )
 def test_accuracy_of_every_length_is_that_of_the_masked_loop(rows, width, classes, seed):
     torch.manual_seed(seed)
@@ -133,6 +133,14 @@ def test_two_networks_are_judged_by_the_mean_of_their_logits():
     mean = (nested_logits(hs[0], Ws[0]) + nested_logits(hs[1], Ws[1])) / 2
     expected = (mean.argmax(2) == y[:, None]).double().mean(0).numpy()
     assert nested_accuracy(list(hs), list(Ws), y) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("own", [0, 2])
+def test_a_row_with_a_feature_that_is_not_a_number_is_wrong_from_there_on(own):
+    h, W = torch.ones(3, 4), torch.zeros(4, 3)
+    W[:, own] = 1.0
+    h[1, 2] = torch.nan
+    assert nested_accuracy(h, W, [own] * 3).tolist() == [1.0, 1.0, pytest.approx(2 / 3), pytest.approx(2 / 3)]
 
 
 @pytest.mark.parametrize(
