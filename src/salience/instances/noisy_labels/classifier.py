@@ -72,7 +72,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
     rate : float, default=0.3
         Of ordinary dropout.
     k_per : {"batch", "sample"}, default="batch"
-        One k for a batch, or for each row.
+        One k for a batch, or one for each row.
     alternate : bool, default=True
         Of two masked stages, mask one per step, by a fair coin.
     coteach : bool, default=True
@@ -294,8 +294,7 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         self.classes_, self.scale_, self.forget_rate_ = classes, scale, learned.forget_rate
         self.networks_, self.history_ = learned.networks, learned.histories
         self.acc_curve_, self.k_star_ = learned.validation.accuracy, learned.validation.k_star
-        teaching = learned.teaching
-        self._conclude(shown, X, codes, train, val, held_y, teaching, started)
+        self._conclude(shown, X, codes, train, val, held_y, learned.teaching, started)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -382,16 +381,11 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
             seconds=time.perf_counter() - started,
             extra={"k_star": self.k_star_, "validation_rows": len(held_y)},
         )
-        common = float(np.bincount(held_y).max() / len(held_y))
+        rate = self.rate if self.compression == "dropout" else 0.0
         self.scores_: Scores = findings.neuron_scores(
-            self.acc_curve_,
-            self.k_star_,
-            common,
-            nested,
-            self.rate if self.compression == "dropout" else 0.0,
-            meta,
+            self.acc_curve_, self.k_star_, held_y, nested, rate, meta
         )
-        self.feature_importance_ = np.diff(self.acc_curve_, prepend=common)
+        self.feature_importance_ = self.scores_.frame["gain"].to_numpy()
         if rates is None:
             return
         self.label_error_score_, self.class_rates_ = not_picked, rates

@@ -20,10 +20,11 @@ LEARNED = 3.0  # sigmas from mu beyond which a neuron had hardly a gradient
 LEVEL = 0.05
 STARVED = 0.5  # a class picked less than half as often as all rows
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def neuron_scores(
-    accuracy: Floats, k_star: int, common: float, nested: tuple[float, float] | None, rate: float, meta: Meta
+    accuracy: Floats, k_star: int, held: Ints, nested: tuple[float, float] | None, rate: float, meta: Meta
 ) -> Scores:
     """Scores of the neurons: the chance to be kept in a step, beside the accuracy up to them and their gain.
 
@@ -31,8 +32,8 @@ def neuron_scores(
     ----------
     accuracy : ndarray of shape (D,)
         Of the first k neurons.
-    common : float
-        Share of the commonest class: what no neuron at all gives.
+    held : ndarray of int64
+        Classes of the validation rows; the share of the commonest is what no neuron at all gives.
     nested : pair of sigma and mu, optional
         Without an order each neuron is kept with probability ``1 - rate``.
     """
@@ -46,12 +47,12 @@ def neuron_scores(
         flags = ["untrained" if k > mu + LEARNED * sigma else None for k in place]
     return Scores.from_values(
         kept, place.tolist(), keys="neuron", item="neuron", meta=meta, accuracy=accuracy,
-        gain=np.diff(accuracy, prepend=common), used=place <= k_star, flag=pl.Series(flags, dtype=pl.String),
+        gain=np.diff(accuracy, prepend=_commonest(held)), used=place <= k_star, flag=pl.Series(flags, dtype=pl.String),
     )  # fmt: skip
 
 
 def label_scores(
-    not_picked: Floats, probabilities: Floats, codes: NDArray[np.int64], classes: NDArray[Any],
+    not_picked: Floats, probabilities: Floats, codes: Ints, classes: NDArray[Any],
     held: NDArray[np.bool_], meta: Meta,
 ) -> Scores:  # fmt: skip
     """Scores of the rows; of rows that were picked equally often, the one whose label is less likely comes first."""
@@ -67,7 +68,7 @@ def label_scores(
     )  # fmt: skip
 
 
-def class_rates(not_picked: Floats, codes: NDArray[np.int64], classes: int) -> Floats:
+def class_rates(not_picked: Floats, codes: Ints, classes: int) -> Floats:
     """Share of the occasions on which rows of each given label were picked."""
     known = ~np.isnan(not_picked)
     rows = np.bincount(codes[known], minlength=classes)
@@ -75,19 +76,17 @@ def class_rates(not_picked: Floats, codes: NDArray[np.int64], classes: int) -> F
     return np.divide(picked, rows, out=np.full(classes, np.nan), where=rows > 0)
 
 
-def carries_nothing(accuracy: Floats, codes: NDArray[np.int64]) -> bool:
+def carries_nothing(accuracy: Floats, codes: Ints) -> bool:
     """Whether the best length is no better than always naming the commonest class, each length a test of its own."""
-    common = np.bincount(codes).max() / len(codes)
     right = round(float(accuracy.max()) * len(codes))
-    return bool(binom.sf(right - 1, len(codes), common) * len(accuracy) > LEVEL)
+    return bool(binom.sf(right - 1, len(codes), _commonest(codes)) * len(accuracy) > LEVEL)
 
 
 def notes(
-    accuracy: Floats, k_star: int, held: NDArray[np.int64], nested: tuple[float, float] | None,
+    accuracy: Floats, k_star: int, held: Ints, nested: tuple[float, float] | None,
     rates: Floats | None, classes: NDArray[Any],
 ) -> Iterator[str]:  # fmt: skip
     """What a reader has to know."""
-    common = np.bincount(held).max() / len(held)
     if carries_nothing(np.ones(len(accuracy)), held):
         yield (
             f"{len(held)} validation rows are too few to tell whether the labels carry anything: give more rows, or "
@@ -96,7 +95,7 @@ def notes(
     elif carries_nothing(accuracy, held):
         yield (
             f"the labels carry nothing that {len(held)} validation rows would show: accuracy "
-            f"{accuracy[k_star - 1]:.2f}, and {common:.2f} by naming the commonest class; scores of neurons and of "
+            f"{accuracy[k_star - 1]:.2f}, and {_commonest(held):.2f} by naming the commonest class; scores of neurons and of "
             "labels mean nothing here"
         )
     if nested is not None:
@@ -118,3 +117,8 @@ def notes(
                 f"rows of {', '.join(starved[:5])} were picked less than half as often as others: a hard class looks "
                 "like wrong labels. Compare with a smaller forget_rate"
             )
+
+
+def _commonest(codes: Ints) -> float:
+    """Share of the commonest class."""
+    return float(np.bincount(codes).max() / len(codes))
