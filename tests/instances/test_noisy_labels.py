@@ -510,6 +510,14 @@ def test_an_interruption_stops_all_and_leaves_nothing(noisy):
     assert not hasattr(model, "scores_")
 
 
+@pytest.mark.filterwarnings("ignore:loss was")
+@pytest.mark.parametrize("lr", [(1e6, 0.01), (0.1, 1e8)], ids=["stage one", "stage two"])
+def test_a_training_that_learns_nothing_is_an_error_and_no_score(noisy, lr):
+    X, _, given = noisy
+    with pytest.raises(ValueError, match="not finite in the first epoch at lr=1e"):
+        NestedClassifier(**SMALL, lr=lr).fit(X, given)
+
+
 def test_epochs_can_be_kept_last_or_best(noisy):
     X, _, given = noisy
     best = NestedClassifier(**SMALL, coteach=False).fit(X, given)
@@ -555,6 +563,8 @@ def test_the_learning_rate_rises_in_a_line_and_falls_at_milestones():
         ({"epochs": (3,)}, "each of the two stages"),
         ({"epochs": (3, 0)}, "whole numbers from 1 up"),
         ({"lr": (0.1, -1)}, "lr has positive"),
+        ({"milestones": (1, 2)}, "two lists of epochs"),
+        ({"milestones": ((1,), ("a",))}, "two lists of epochs"),
         ({"backbone": "resnet"}, "backbone"),
         ({"backbone": lambda: 3}, "makes one; got int"),
         ({"backbone": lambda: nn.Linear(6, 1)}, "D of at least 2"),

@@ -61,6 +61,11 @@ def recipes_of(model: NestedClassifier) -> tuple[Recipe, Recipe]:
         raise ValueError(f"epochs are whole numbers from 1 up, got {model.epochs!r}")
     if not all(isinstance(rate, NUMBER) and rate > 0 for rate in model.lr):
         raise ValueError(f"lr has positive numbers, got {model.lr!r}")
+    if not all(
+        isinstance(some, list | tuple) and all(isinstance(n, int | np.integer) and n >= 1 for n in some)
+        for some in model.milestones
+    ):
+        raise ValueError(f"milestones are two lists of epochs, each from 1 up, got {model.milestones!r}")
     if model.pairing == "halves" and model.batch_size < 4:
         raise ValueError(
             f"pairing='halves' needs batches of at least 4 rows, got batch_size={model.batch_size}"

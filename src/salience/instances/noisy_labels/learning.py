@@ -147,6 +147,11 @@ def _fitted(
         )  # fmt: skip
     if history.stopped == "interrupted":
         raise KeyboardInterrupt
+    if not len(history):
+        raise ValueError(
+            f"the loss was not finite in the first epoch at lr={recipe.lr:g}, so nothing was learned: take a smaller lr, "
+            "or scale the columns"
+        )
     validation()  # of the weights that stay
     return history
 
