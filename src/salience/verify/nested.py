@@ -36,6 +36,7 @@ from salience.verify.checks.relations import agreement, covariates_of, nuisance
 from salience.verify.checks.stability import stability
 from salience.verify.fitting import fit_scores, needs_no_target
 from salience.verify.sample import Sample
+from salience.verify.textsplits import are_documents, verify_documents
 from salience.verify.verdict import Verdict, report
 
 Progress = Callable[[int, int], None]
@@ -55,14 +56,14 @@ def verify(method: Any, data: Any, **settings: Any) -> Verdict:
 
     ``verify(scores, bench)`` judges one ranking on a bench that evaluates on other data than made it (see
     `verify_scores`). ``verify(method, data)`` makes the ranking anew inside each split of the data, on its
-    training rows only, and judges it on the rows held out (see `verify_method`).
+    training rows only, and judges it on the rows held out (see `verify_method`; of documents, `verify_documents`).
 
     Parameters
     ----------
     method : Scores, callable (frame, label) -> Scores, or estimator with `scores_`
-    data : Bench, or pair (X, y), (frame, "target column"), or Sample
+    data : Bench, or pair (X, y), (frame, "target column"), or Sample, or documents
     **settings
-        Of `verify_scores` or `verify_method`.
+        Of `verify_scores`, `verify_method` or `verify_documents`.
 
     Returns
     -------
@@ -81,6 +82,8 @@ def verify(method: Any, data: Any, **settings: Any) -> Verdict:
                 "the method, not its scores"
             )
         return verify_scores(method, data, **settings)
+    if are_documents(data):
+        return verify_documents(method, data, **settings)
     return verify_method(method, data, **settings)
 
 
