@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from pathlib import Path
 
@@ -86,6 +87,60 @@ def test_few_sentences_get_a_summary_and_no_verdict(call, tmp_path: Path, report
     result = call("summarize", path, "--k", 1, "--background", reports)
     assert result.exit_code == 0, result.stderr
     assert [check.verdict for check in Run.open("runs/note").verdict] == ["not run"]
+
+
+@pytest.mark.parametrize(
+    "text", ["The same words stand here again. " * 12, "Head.\n\nThe river rose after the rain.\n\n" * 6]
+)
+def test_copies_of_one_sentence_get_a_summary_and_no_verdict_on_what_it_keeps(
+    call, tmp_path: Path, text
+) -> None:
+    (tmp_path / "copies.txt").write_text(text)
+    result = call("summarize", tmp_path / "copies.txt")
+    assert result.exit_code == 0, result.stderr
+    assert [check.verdict for check in Run.open("runs/copies").verdict] == ["not run"]
+
+
+def test_the_controls_of_a_summary_fail_and_a_run_is_judged_again_alike(call, reports: Path) -> None:
+    arguments = ("--method", "continuous", "--about", "river", "--no-self-links", "--name", "one")
+    result = call("summarize", reports, *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "isolated" not in result.stderr
+    first = Run.open("runs/one").verdict
+    assert first.named("retention", "reversed").verdict == "fails"
+    assert call("verify", "runs/one").exit_code == 0
+    again = Run.open("runs/one").verdict.named("retention")
+    assert again.statistic == first.named("retention").statistic
+
+
+def test_words_without_spaces_are_compared(call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    topic, rest = list("雨河水城灾救"), [chr(0x5000 + i) for i in range(400)]
+    said = ["".join(rng.choice(topic, 12)) + "。" for _ in range(8)]
+    other = ["".join(rng.choice(rest, 12)) + "。" for _ in range(24)]
+    (tmp_path / "zh.txt").write_text("".join(rng.permutation(said + other)), encoding="utf-8")
+    result = call("summarize", tmp_path / "zh.txt", "--language", "zh", "--method", "continuous")
+    assert result.exit_code == 0, result.stderr
+    assert Run.open("runs/zh").verdict.named("retention", "ranking").statistic > 0
+
+
+def test_the_encoding_is_that_of_all_that_is_read(call, tmp_path: Path, monkeypatch) -> None:
+    text = "Die Straße führt über die Brücke nach Köln. In Köln führt die Straße zum Dom. Es regnet."
+    (tmp_path / "a.txt").write_bytes(text.encode("latin-1"))
+    (tmp_path / "b.csv").write_bytes("text\nÜber Köln regnet es\nÄrger am Dom\n".encode("latin-1"))
+    arguments = ("--encoding", "latin-1", "--background", tmp_path / "b.csv", "--no-verify", "--json")
+    result = call("summarize", tmp_path / "a.txt", *arguments)
+    assert result.exit_code == 0, result.stderr
+    assert "Straße führt über die Brücke" in result.stdout
+    assert "latin-1" in call("summarize", tmp_path / "a.txt").stderr
+    assert "--encoding foo is unknown" in call("summarize", tmp_path / "a.txt", "--encoding", "foo").stderr
+
+
+def test_one_document_is_no_background(call, tmp_path: Path, reports: Path) -> None:
+    (tmp_path / "one.txt").write_text("A single text. It has two sentences.")
+    result = call("summarize", reports, "--background", tmp_path / "one.txt")
+    assert result.exit_code == 2
+    assert "the background is one document" in result.stderr
 
 
 def test_texts_are_chosen_that_look_like_others(call, pool: Path) -> None:
@@ -203,3 +258,34 @@ def test_documents_are_files_or_rows(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="--encoding"):
         read_documents([str(tmp_path / "latin.txt")])
     assert read_documents([str(tmp_path / "latin.txt")], encoding="latin-1") == ["Straße."]
+
+
+@pytest.mark.parametrize(
+    ("raw", "encoding", "text"),
+    [
+        ("\ufeffEins.".encode(), None, "Eins."),
+        ("Straße.".encode("utf-16"), "utf-16", "Straße."),
+        (b"Eins\r\n\r\nzwei\rdrei", None, "Eins\n\nzwei\ndrei"),
+    ],
+)
+def test_marks_of_editors_and_ends_of_lines_are_no_text(
+    tmp_path: Path, monkeypatch, raw, encoding, text
+) -> None:
+    (tmp_path / "a.txt").write_bytes(raw)
+    assert read_documents([str(tmp_path / "a.txt")], encoding=encoding) == [text]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    assert read_documents(["-"], encoding=encoding) == [text]
+
+
+def test_the_likely_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("Straße.".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"\(byte 0\).* --encoding utf-16"):
+        read_documents([str(tmp_path / "a.txt")])
+
+
+def test_a_glob_of_texts_and_tables_gives_both_and_folders_are_no_texts(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Eins.")
+    (tmp_path / "b.txt").mkdir()
+    pl.DataFrame({"text": ["Zwei."]}).write_csv(tmp_path / "c.csv")
+    assert read_documents([f"{tmp_path}/*"]) == ["Eins.", "Zwei."]
+    assert read_documents([str(tmp_path)]) == ["Eins."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +13,6 @@ from salience.cli import options as o
 if TYPE_CHECKING:
     from salience.runs.reader import Run
     from salience.verify.verdict import Verdict
-
-LEAST = 4  # sentences without which nothing can be said of a ranking
-FRACTIONS = (0.05, 0.1, 0.2)  # shares of the sentences that summaries take
 
 
 def summarize(
@@ -36,6 +34,13 @@ def summarize(
     threshold: Annotated[
         float, o.measure(min=0, max=0.99, help="Sentences more alike than this are linked.")
     ] = 0.1,
+    self_links: Annotated[
+        bool,
+        o.measure(
+            "--self-links/--no-self-links",
+            help="Sentences vote for themselves; else isolated ones rank last.",
+        ),
+    ] = True,
     redundancy: Annotated[
         float, o.measure(min=0, max=1, help="No sentence more alike to one that is taken.")
     ] = 0.5,
@@ -78,11 +83,12 @@ def summarize(
 
     o.check_strict(strict, verify)
     documents = read_documents(files, column, encoding)
+    others = _others(ctx.params)
     folder = o.run_folder(output, name, files[0])
     given = {"source": files[0], **ctx.params}
     with RunWriter(folder, "summarize", given, force=force, argv=ctx.meta.get("argv")) as run:
         with show.progress("comparing", "sentences") as tell, pictures.remarks(run.note):
-            found = _model(given).fit(documents, about=about, background=_others(given), progress=tell)
+            found = _model(given).fit(documents, about=about, background=others, progress=tell)
             chosen = found.summarize(
                 k if k or max_bytes else 5,
                 max_bytes=max_bytes,
@@ -106,7 +112,7 @@ def summarize(
         verdict = None
         if verify:
             with show.progress("judging", "checks") as tell, pictures.remarks(run.note):
-                verdict = judged(given, found, seed, tell)
+                verdict = judged(given, documents, others, seed, tell)
             run.write_text("verdict.json", verdict.to_json())
         size = f"{plural(len(said), 'sentence')} of {len(scores):,} from {plural(len(documents), 'document')}"
         told(run, f"A summary: {size}", said, report)
@@ -130,48 +136,34 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
 
     given = run.options
     files = [source] if source else given["files"]
-    found = _model(given).fit(read_documents(files, given["column"], given["encoding"]))
-    return judged(given, found, seed, progress)
+    if "-" in files:
+        raise ValueError("the texts of this run came from a pipe and are gone; name them with --source")
+    documents = read_documents(files, given["column"], given["encoding"])
+    return judged(given, documents, _others(given), seed, progress)
 
 
-def judged(given: dict[str, Any], found: Any, seed: int, tell: Any) -> Verdict:
-    """The verdict on a ranking of sentences: made on half of them, judged by the other half.
+def judged(
+    given: dict[str, Any], documents: list[str], others: list[str] | None, seed: int, tell: Any
+) -> Verdict:
+    """The verdict on a ranking of sentences: made of each half of the documents, judged by the other half."""
+    from salience.instances.lexrank.words import words_of
+    from salience.verify import verify
 
-    With four documents and more, halves are of documents, else every other sentence is held out.
-    """
-    import numpy as np
+    def ranked(parts: Any) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd was said of the whole
+            return _model(given).fit(parts, about=given["about"], background=others).scores_
 
-    from salience.verify import Check, report, texts, verify
-
-    doc, sentences = found.doc_, np.array(found.sentences_, dtype=object)
-    parts = doc if len(np.unique(doc)) >= 4 else np.arange(len(doc))
-    names = np.random.default_rng(seed).permutation(np.unique(parts))
-    own = np.isin(parts, names[::2])
-    if own.all() or len(names) < 2 * LEAST:
-        own = np.arange(len(doc)) % 2 == 0
-    told = [text for text in sentences[~own] if text.strip()]
-    if own.sum() < LEAST or not told:
-        why = f"{len(doc)} sentences are too few for some to be judged by others"
-        return report([Check.not_run("retention", why)], method="lexrank")
-
-    split = [part for number in np.unique(doc) if (part := list(sentences[own & (doc == number)]))]
-    scores = _model(given).fit(split, about=given["about"], background=_others(given)).scores_
-    if tell is not None:
-        tell(1, 2)
-    bench = texts(list(sentences[own]), told)
-    lengths = [len(text) for text in sentences[own]]
-    covariates = {"length": lengths, "position": found.position_[own]}
-    shares = [share for share in FRACTIONS if share * own.sum() >= 1] or [0.5]
-    return verify(
-        scores, bench, fractions=shares, covariates=covariates, leave_out=("deletion", "leak"), seed=seed
-    )
+    return verify(ranked, documents, analyzer=words_of, seed=seed, progress=tell)
 
 
 def _others(given: dict[str, Any]) -> list[str] | None:
     """The texts that say how rare words are."""
     from salience.cli.texts import read_documents
 
-    return None if not given["background"] else read_documents(given["background"], given["column"])
+    if not given["background"]:
+        return None
+    return read_documents(given["background"], given["column"], given["encoding"])
 
 
 def _model(given: dict[str, Any]) -> Any:
@@ -180,6 +172,7 @@ def _model(given: dict[str, Any]) -> Any:
     return LexRank(
         given["method"],
         threshold=given["threshold"],
+        self_links=given["self_links"],
         language=given["language"],
         min_words=given["min_words"],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import sys
 from glob import glob
@@ -49,25 +50,27 @@ def read_documents(paths: list[str], column: str | None = None, encoding: str | 
     column : str, optional
         Of the tables; by default ``text``, or the only one.
     encoding : str, optional
-        Of plain text; UTF-8 by default.
+        Of plain text, standard input and CSV; UTF-8 by default.
 
     Raises
     ------
     ValueError
-        Nothing there, no text in it, or a table without that column.
+        Nothing there, no text in it, another encoding, or a table without that column.
     """
     documents: list[str] = []
     for path in paths:
         if path == "-":
-            documents.append(sys.stdin.read())
+            documents.append(_decoded(sys.stdin.buffer.read(), "standard input", encoding))
             continue
         folder = Path(path)
         given = sorted(folder.rglob("*")) if folder.is_dir() else sorted(map(Path, glob(path))) or [folder]
-        plain = [name for name in given if is_plain(name)]
-        for name in plain:
-            documents.append(_text_of(name, encoding))
-        if len(plain) < len(given) and not (folder.is_dir() and plain):
-            documents += _column_of(path, column)
+        plain = [name for name in given if is_plain(name) and not name.is_dir()]
+        documents += [_text_of(name, encoding) for name in plain]
+        tables = [str(name) for name in given if name not in plain and not name.is_dir()]
+        if not plain:
+            documents += _column_of(path, column, encoding)
+        elif tables and not folder.is_dir():
+            documents += _column_of(tables, column, encoding)
     if not any(document.strip() for document in documents):
         raise ValueError(f"there is no text in {', '.join(paths)}")
     return documents
@@ -75,21 +78,33 @@ def read_documents(paths: list[str], column: str | None = None, encoding: str | 
 
 def _text_of(path: Path, encoding: str | None) -> str:
     opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        return _decoded(file.read(), str(path), encoding)
+
+
+def _decoded(raw: bytes, where: str, encoding: str | None) -> str:
+    """Text from bytes, whatever ends its lines, without the mark that some editors put before it."""
     try:
-        with opener(path, "rt", encoding=encoding or "utf-8") as file:
-            return str(file.read())
+        text = raw.decode(encoding or "utf-8").removeprefix("\ufeff")
+    except LookupError:
+        raise ValueError(f"--encoding {encoding} is unknown; try utf-8, latin-1, cp1252 or utf-16") from None
     except UnicodeDecodeError as error:
+        likely = "utf-16" if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "latin-1"
         raise ValueError(
-            f"{path} is not {encoding or 'UTF-8'} (byte {error.start:,}); name the encoding it is written in: "
-            "--encoding latin-1"
+            f"{where} is not {encoding or 'UTF-8'} (byte {error.start:,}); name the encoding it is written in: "
+            f"--encoding {likely}"
         ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _column_of(path: str, column: str | None) -> list[str]:
+def _column_of(path: str | list[str], column: str | None, encoding: str | None) -> list[str]:
     from salience.data.readers import open_source
     from salience.data.readers.source import near
 
-    source = open_source(path)
+    try:
+        source = open_source(path, **({} if encoding is None else {"encoding": encoding}))
+    except TypeError:  # Parquet, say, has no encoding to name
+        source = open_source(path)
     texts = [name for name, kind in source.types.items() if kind == "text"]
     name = column or ("text" if "text" in texts else texts[0] if len(texts) == 1 else None)
     if name is None:
