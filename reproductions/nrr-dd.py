@@ -54,8 +54,7 @@ def _digits(wanted: dict[str, Any], seed: int) -> tuple[Tensor, Tensor, Tensor, 
     rng = np.random.default_rng(seed)
     canvas = rng.uniform(0, wanted["noise"], (len(pixels), 16, 16))
     for image, digit, (top, left) in zip(canvas, pixels, rng.integers(0, 9, (len(pixels), 2)), strict=True):
-        place = image[top : top + 8, left : left + 8]
-        np.maximum(place, digit.reshape(8, 8) / 16, out=place)
+        image[top : top + 8, left : left + 8] = digit.reshape(8, 8) / 16
     found = train_test_split(
         canvas[:, None].astype(np.float32), labels, test_size=wanted["test_share"], stratify=labels, random_state=seed
     )  # fmt: skip
@@ -156,6 +155,8 @@ def _measured(frozen: dict[str, Any], name: str, load: Callable[..., Any]) -> li
         _reported(f"{name}: refined above its own source, soft labels",
                   _gap(accuracy, ("refined_low", "soft"), ("low", "soft"))),
         _reported(f"{name}: share of the pixels that may be rewritten", shares),
+        _reported(f"{name}: refined towards its own above shuffled classes, labels alone",
+                  _gap(accuracy, ("refined_low", "onehot"), ("shuffled", "onehot"))),
         Claim.check(f"{name}: an untrained teacher has too few crops it is right about, and is refused", "in every split",
                     f"{sum(refused)} of {len(refused)}", all(refused), control=True),
         Claim.mean(f"{name}: students by the two distances of an untrained teacher", accuracy["untrained", "dbr"],
@@ -173,7 +174,7 @@ def _split(
     train, labels, test, truth = data
     teacher, second = (
         _trained(_network(widths, seed + offset), train, labels, frozen, wanted, seed + offset)
-        for widths, offset in ((wanted["widths"], 0), (frozen["student_widths"], 100))
+        for widths, offset in ((wanted["widths"], 0), (frozen["second_widths"], 100))
     )
     return Split(train, labels, test, truth, teacher, second, seed)
 
@@ -189,7 +190,7 @@ def _trained(
         net, functional.cross_entropy, torch.optim.AdamW(net.parameters(), frozen["teacher_lr"])
     )
     batches = TensorBatches(images, labels, size=frozen["teacher_batch"])
-    fit(step, batches, epochs=wanted["teacher_epochs"], generator=torch.Generator().manual_seed(seed))
+    fit(step, batches, epochs=frozen["teacher_epochs"], generator=torch.Generator().manual_seed(seed))
     return net
 
 
@@ -254,7 +255,7 @@ def _students(
     found: dict[str, list[float]] = {mode: [] for mode in modes}
     for mode in modes:
         for number in range(frozen["students"]):
-            net = _network(frozen["student_widths"], 1000 + 10 * split.seed + number)
+            net = _network(wanted["widths"], 1000 + 10 * split.seed + number)
             train_student(
                 net, made.images, made.labels, mode, teacher=split.teacher, store=store, augment=augment, tau=frozen["tau"],
                 epochs=frozen["epochs"], lr=frozen["lr"], random_state=split.seed,
