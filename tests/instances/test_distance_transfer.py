@@ -223,6 +223,13 @@ def test_it_is_saved_and_loaded(images, labels, tmp_path):
     assert torch.equal(back.view(images, 1).x, store.view(images, 1).x)
     logits = torch.zeros(12, CLASSES)
     assert back.loss(logits, 1).item() == store.loss(logits, 1).item()
+    back.check_data(images, labels)
+
+
+def test_a_file_of_something_else_is_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", a=np.arange(3))
+    with pytest.raises(ValueError, match=r"not written by DBRStore\.save"):
+        DBRStore.load(tmp_path / "other.npz")
 
 
 def test_the_teacher_is_left_as_it_was(images, labels):
@@ -244,7 +251,13 @@ def test_other_images_are_refused(images, labels):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"), [({"views": 0}, "views"), ({"views": 1.5}, "views"), ({"dtype": "int8"}, "dtype")]
+    ("how", "said"),
+    [
+        ({"views": 0}, "views"),
+        ({"views": 1.5}, "views"),
+        ({"seed": -1}, "seed must be a whole number from 0 up"),
+        ({"dtype": "int8"}, "dtype"),
+    ],
 )
 def test_stores_out_of_range_are_refused(images, labels, how, said):
     with pytest.raises(ValueError, match=said):
@@ -349,6 +362,7 @@ def test_progress_counts_epochs(images, labels):
         ({"mode": "onehot", "tau": 0.0}, "tau"),
         ({"mode": "onehot", "epochs": 0}, "epochs"),
         ({"mode": "onehot", "batch_size": 0}, "batch_size"),
+        ({"mode": "onehot", "random_state": None}, "random_state must be a whole number"),
     ],
 )
 def test_a_mode_without_what_it_needs_is_refused(images, labels, how, said):
@@ -356,8 +370,10 @@ def test_a_mode_without_what_it_needs_is_refused(images, labels, how, said):
         train_student(net(), images, labels, **how)
 
 
-def test_a_store_of_other_labels_or_views_is_refused(images, labels):
+def test_a_store_of_other_images_labels_or_views_is_refused(images, labels):
     store = DBRStore.build(net(), images, labels, views=1)
+    with pytest.raises(ValueError, match="images are not those"):
+        train_student(net(), images[[4, *range(1, 4), 0, *range(5, 12)]], labels, "dbr", store=store)
     with pytest.raises(ValueError, match="labels are not those"):
         train_student(net(), images, labels.flip(0), "dbr", store=store)
     with pytest.raises(ValueError, match="not that of the store"):

@@ -329,6 +329,19 @@ def test_numpy_in_numpy_out(teacher, data):
     assert np.array_equal(images, tensors[0].numpy())
 
 
+@pytest.mark.filterwarnings("error")
+def test_arrays_that_are_read_only_backwards_or_of_half_floats_are_taken(teacher, data):
+    x, y = data[0].numpy().copy(), data[1].numpy()
+    expected = NRRDistiller(teacher, ipc=2, steps=0, crop_scale=[1, 1]).fit(x, y).images_
+    x.setflags(write=False)
+    backwards = np.ascontiguousarray(x[:, :, ::-1])[:, :, ::-1]
+    for images in (x, backwards, x.astype(">f4")):
+        assert np.array_equal(
+            NRRDistiller(teacher, ipc=2, steps=0, crop_scale=(1, 1)).fit(images, y).images_, expected
+        )
+    assert NRRDistiller(teacher, ipc=2, steps=0).fit(x.astype(np.float16), y).images_.dtype == np.float32
+
+
 def test_a_seed_repeats_to_the_bit(teacher, data):
     runs = [NRRDistiller(teacher, ipc=2, steps=5, random_state=seed).fit(*data) for seed in (4, 4, 5)]
     assert torch.equal(runs[0].images_, runs[1].images_)
@@ -452,6 +465,7 @@ def test_bad_images_and_classes_are_refused(teacher, data, change, error, said):
         ({"step_size": 0.0}, "step_size"),
         ({"crop_scale": (0.0, 1.0)}, "crop_scale"),
         ({"crop_scale": (0.9, 0.5)}, "crop_scale"),
+        ({"crop_scale": ("a", 1.0)}, "crop_scale must be two shares"),
         ({"random_state": "x"}, "random_state"),
     ],
 )

@@ -76,7 +76,7 @@ class NRRDistiller(BaseEstimator):
     eps : float, default=0.5
         From which activation on a pixel is critical. 0 rewrites nothing, above 1 everything.
     steps, step_size : int and float, default=100, 1.0
-        Of the refinement; the size is the length of a step of one image whose pixels are all free. 0 steps: none.
+        Of the refinement; a step of one image is at most `eps` times the size long, where C is 0 everywhere. 0 steps: none.
     alpha_bn, first_bn : float, default=0.01, 10.0
         Weight of the batch normalisations, and of the first of them among all.
     augment : ImageViews, optional
@@ -171,7 +171,7 @@ class NRRDistiller(BaseEstimator):
         "augment": [ImageViews, None],
         "mipc": [Interval(Integral, 1, None, closed="left")],
         "crops": [Interval(Integral, 1, None, closed="left")],
-        "crop_scale": [tuple],
+        "crop_scale": [tuple, list],
         "correct_only": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "progress": [callable, None],
@@ -316,7 +316,12 @@ class NRRDistiller(BaseEstimator):
                 f"the sides of the images, {height} x {width}, must be divisible by factor={self.factor}: "
                 "cut or pad them, or take another factor"
             )
-        if len(self.crop_scale) != 2 or not 0 < self.crop_scale[0] <= self.crop_scale[1] <= 1:
+        ends = self.crop_scale
+        if (
+            len(ends) != 2
+            or not all(isinstance(end, Real) for end in ends)
+            or not 0 < ends[0] <= ends[1] <= 1
+        ):
             raise ValueError(
                 f"crop_scale must be two shares of the area, 0 < least <= largest <= 1, got {self.crop_scale}"
             )

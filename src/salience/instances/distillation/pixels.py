@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from torch import Tensor, nn
 
 from salience.networks.evaluating import evaluating
 
-__all__ = ["check_outputs", "checked_images", "checked_labels", "like", "placed"]
+__all__ = ["check_outputs", "checked_images", "checked_labels", "checked_whole", "like", "placed"]
 
 
 def checked_images(images: Any, name: str = "images") -> Tensor:
-    """Images as a float32 tensor of shape (N, ch, H, W) in [0, 1]; memory is shared where it can be.
+    """Images as a float32 tensor of shape (N, ch, H, W) in [0, 1]; memory is shared where it can be: nothing writes to it.
 
     Raises
     ------
@@ -24,17 +25,20 @@ def checked_images(images: Any, name: str = "images") -> Tensor:
     """
     if not isinstance(images, Tensor | np.ndarray):
         raise TypeError(f"{name} must be a numpy array or a torch tensor, got {type(images).__name__}")
-    array = torch.from_numpy(images) if isinstance(images, np.ndarray) and images.dtype != object else images
-    if not isinstance(array, Tensor) or not array.is_floating_point():
+    if not (images.is_floating_point() if isinstance(images, Tensor) else images.dtype.kind == "f"):
         raise TypeError(
             f"{name} must be floats in [0, 1], got {images.dtype}; divide whole numbers of 0 to 255 by 255"
         )
-    if array.ndim != 4 or 0 in array.shape:
+    if images.ndim != 4 or 0 in images.shape:
         raise ValueError(
-            f"{name} must have shape (N, channels, H, W), got {tuple(array.shape)}; grey images of shape (N, H, W) "
+            f"{name} must have shape (N, channels, H, W), got {tuple(images.shape)}; grey images of shape (N, H, W) "
             "become images[:, None]"
         )
-    pixels = array.detach().to(torch.float32)
+    if isinstance(
+        images, np.ndarray
+    ):  # torch takes no negative strides, and warns of what cannot be written to
+        images = torch.from_numpy(np.require(images, np.float32, ["C", "W"]))
+    pixels = images.detach().to(torch.float32)
     low, high = float(pixels.min()), float(pixels.max())
     if not (np.isfinite(low) and np.isfinite(high)):
         row = int((~torch.isfinite(pixels)).flatten(1).any(1).nonzero()[0])
@@ -65,6 +69,13 @@ def checked_labels(labels: Any, rows: int, name: str = "y") -> Tensor:
     if array.min() < 0:
         raise ValueError(f"{name} must be numbers of outputs from 0 up, got {int(array.min())}")
     return torch.from_numpy(array.astype(np.int64))
+
+
+def checked_whole(value: Any, name: str, least: int) -> int:
+    """A whole number from `least` up, or a ValueError."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} must be a whole number from {least} up, got {value!r}")
+    return int(value)
 
 
 def check_outputs(network: nn.Module, images: Tensor, labels: Tensor, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,7 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from salience.instances.distillation.losses import distances, transfer_loss
-from salience.instances.distillation.pixels import check_outputs, checked_images, checked_labels, placed
+from salience.instances.distillation.pixels import (
+    check_outputs,
+    checked_images,
+    checked_labels,
+    checked_whole,
+    placed,
+)
 from salience.instances.distillation.views import ImageViews, View
 from salience.networks.evaluating import evaluating
 
@@ -42,6 +49,8 @@ class DBRStore:
         Height and width of the images.
     seed : int
     augment : ImageViews
+    data : str
+        Digest of the images, pixel by pixel.
 
     References
     ----------
@@ -61,6 +70,7 @@ class DBRStore:
     size: tuple[int, int]
     seed: int
     augment: ImageViews
+    data: str
 
     @classmethod
     def build(
@@ -104,8 +114,7 @@ class DBRStore:
         augment = ImageViews() if augment is None else augment
         pixels = checked_images(images)
         own = checked_labels(labels, len(pixels), "labels")
-        if isinstance(views, bool) or not isinstance(views, int) or views < 1:
-            raise ValueError(f"views must be a whole number from 1 up, got {views!r}")
+        views, seed = checked_whole(views, "views", 1), checked_whole(seed, "seed", 0)
         if dtype not in ("float16", "float32"):
             raise ValueError(f"dtype must be 'float16' or 'float32', got {dtype!r}")
         check_outputs(teacher, pixels, own, "teacher")
@@ -122,7 +131,7 @@ class DBRStore:
                 if progress is not None:
                     progress(number + 1, views)
         size = (int(pixels.shape[2]), int(pixels.shape[3]))
-        return cls(kept, own.numpy(), size, seed, augment)
+        return cls(kept, own.numpy(), size, seed, augment, _digest(pixels))
 
     def __len__(self) -> int:
         """Views."""
@@ -184,19 +193,43 @@ class DBRStore:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write to one ``.npz`` file."""
-        made = json.dumps({"seed": self.seed, "size": self.size, "augment": asdict(self.augment)})
+        made = json.dumps(
+            {"seed": self.seed, "size": self.size, "augment": asdict(self.augment), "data": self.data}
+        )
         with open(path, "wb") as file:
             np.savez_compressed(file, distances=self.distances, labels=self.labels, made=np.array(made))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> DBRStore:
-        """Read what :meth:`save` wrote; nothing in the file is run."""
+        """Read what :meth:`save` wrote; nothing in the file is run.
+
+        Raises
+        ------
+        ValueError
+            When the file is something else.
+        """
         with np.load(path, allow_pickle=False) as found:
+            if not isinstance(found, np.lib.npyio.NpzFile) or not {"distances", "labels", "made"} <= set(
+                found
+            ):
+                raise ValueError(f"{path} was not written by DBRStore.save")
             made = json.loads(str(found["made"]))
             options = made["augment"]
             options["crop"] = None if options["crop"] is None else tuple(options["crop"])
             size = (made["size"][0], made["size"][1])
-            return cls(found["distances"], found["labels"], size, made["seed"], ImageViews(**options))
+            return cls(
+                found["distances"], found["labels"], size, made["seed"], ImageViews(**options), made["data"]
+            )
+
+    def check_data(self, images: Tensor, labels: Tensor) -> None:
+        """Refuse images and labels that are not those, in their order, of which the teacher was asked."""
+        self._check(images)
+        if _digest(images) != self.data:
+            raise ValueError("images are not those the store was built for: build it again")
+        if not np.array_equal(self.labels, labels.numpy()):
+            raise ValueError(
+                "labels are not those the store was built for, in the same order: build it again"
+            )
 
     def _check(self, images: Tensor) -> None:
         if len(images) != len(self.labels) or tuple(images.shape[2:]) != self.size:
@@ -204,3 +237,7 @@ class DBRStore:
                 f"the store was built for {len(self.labels)} images of {self.size[0]} x {self.size[1]} pixels, got "
                 f"{tuple(images.shape)}; build it again for these"
             )
+
+
+def _digest(images: Tensor) -> str:
+    return hashlib.blake2b(images.cpu().contiguous().numpy().tobytes(), digest_size=8).hexdigest()

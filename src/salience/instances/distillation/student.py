@@ -10,7 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from salience.instances.distillation.losses import label_loss, soft_loss, transfer_loss
-from salience.instances.distillation.pixels import check_outputs, checked_images, checked_labels, placed
+from salience.instances.distillation.pixels import (
+    check_outputs,
+    checked_images,
+    checked_labels,
+    checked_whole,
+    placed,
+)
 from salience.instances.distillation.store import DBRStore
 from salience.instances.distillation.views import ImageViews, View
 from salience.networks.evaluating import evaluating
@@ -102,6 +108,7 @@ def train_student(
         raise ValueError(f"mode must be one of {', '.join(map(repr, MODES))}, got {mode!r}")
     pixels = checked_images(images)
     own = checked_labels(labels, len(pixels), "labels")
+    checked_whole(random_state, "random_state", 0)
     if mode == "dbr" and store is None and teacher is not None:
         store = DBRStore.build(teacher, pixels, own, views=epochs, seed=random_state, augment=augment)
     needed = {"dbr": store, "soft": teacher, "onehot": net}[mode]
@@ -111,11 +118,10 @@ def train_student(
         raise ValueError(
             "augment is not that of the store, whose distances are of its own views: leave it out"
         )
-    if store is not None and mode == "dbr" and store.labels.tolist() != own.tolist():
-        raise ValueError("labels are not those the store was built for, in the same order: build it again")
+    if store is not None and mode == "dbr":
+        store.check_data(pixels, own)
     augment = augment or (store.augment if store is not None else ImageViews())
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number from 1 up, got {batch_size!r}")
+    checked_whole(batch_size, "batch_size", 1)
     if tau is not None and not tau > 0:
         raise ValueError(f"tau must be above 0, got {tau}")
     temperature = TEMPERATURES[augment.mix] if tau is None else tau

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from salience.instances.distillation.pixels import checked_whole
+
 __all__ = ["Drawn", "ImageViews", "View", "cropped", "drawn_sides"]
 
 
@@ -84,9 +86,7 @@ class ImageViews:
 
     def __post_init__(self) -> None:
         for name, least in (("factor", 1), ("shift", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name} must be a whole number from {least} up, got {value!r}")
+            checked_whole(getattr(self, name), name, least)
         low, high = self.areas
         if not 0 < low <= high <= 1:
             raise ValueError(f"crop must be shares of the area, 0 < least <= largest <= 1, got {self.crop}")
