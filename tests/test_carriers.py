@@ -68,3 +68,13 @@ def test_words_and_their_vectors():
     alike = vectors @ vectors[place["doctor"]]
     assert alike[place["physician"]] == pytest.approx(0.78, abs=0.01)
     assert len(carriers.analogies()) == 19_544
+
+
+@with_carriers
+def test_photographs_of_solar_cells_are_averaged_down():
+    fine, probability = carriers.elpv(side=300, cells=3)
+    coarse, _ = carriers.elpv(side=24, cells=3)
+    assert (fine.shape, coarse.shape) == ((3, 300, 300), (3, 24, 24))
+    assert set(probability) <= {0.0, 0.3333333333333333, 0.6666666666666666, 1.0}
+    assert 0 <= fine.min() < fine.max() <= 255
+    assert coarse[1, 2, 5] == pytest.approx(fine[1, 30:42, 66:78].mean())  # blocks of 12 after an edge of 6
