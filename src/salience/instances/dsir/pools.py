@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import re
@@ -17,7 +18,7 @@ from salience.data.readers.frames import FrameMember
 from salience.data.readers.locate import format_of
 from salience.data.readers.source import MemberSource, SourceError
 
-__all__ = ["Part", "TextPool", "Tick", "several"]
+__all__ = ["Part", "TextPool", "Tick", "are_paths", "several"]
 
 Tick = Callable[[int], None]
 
@@ -64,11 +65,13 @@ class TextPool:
     (2, [['to be', 'or not']])
     """
 
+    _described: dict[str, Any]
+
     def __init__(self, texts: Any, name: str, column: str | None = None) -> None:
         self.name = name
         self.fleeting = False
         self._opened_as = self._opened(texts, column)  # a temporary file lives as long as this does
-        self._source = _in_small_parts(self._opened_as)
+        self._source = _anywhere(self._opened_as)
         self.column = _text_column(self._source, name, column)
         if not self._source.rows:
             raise ValueError(f"{name} is empty: it has no document; give at least one")
@@ -120,7 +123,7 @@ class TextPool:
         if isinstance(texts, TextPool):
             self.fleeting = texts.fleeting
             return texts._opened_as
-        if isinstance(texts, str | os.PathLike) or _are_paths(texts):
+        if isinstance(texts, str | os.PathLike) or are_paths(texts):
             return open_source(texts)
         if _is_table(texts) or isinstance(texts, MemberSource):
             self.fleeting = not isinstance(texts, MemberSource)
@@ -171,7 +174,7 @@ class TextPool:
             raise ValueError(f"{self.name} has text that is not UTF-8 from row {first} on: {error}") from None
 
     def _no_text(self, row: int, value: Any) -> ValueError:
-        missing = value is None or value != value
+        missing = str(value) in ("None", "nan", "<NA>", "NaT")
         found = "null" if missing else f"not a string but the {type(value).__name__} {str(value)[:40]!r}"
         if isinstance(value, str):
             found = "a string that UTF-8 cannot hold"
@@ -179,12 +182,16 @@ class TextPool:
             f"row {row} of {self.name} is {found}; every document is a string: leave such rows out"
         )
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = {**self.__dict__, "_source": self._source.describe()}  # data in memory refuses, and says why
-        return {**state, "_opened_as": None}
+    @functools.cached_property
+    def _source(self) -> Any:  # of one that comes from a pickle: a Dask scheduler need not have the files
+        return open_described(self._described)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _source=open_described(state["_source"]))
+    def __getstate__(self) -> dict[str, Any]:
+        state = {
+            **self.__dict__,
+            "_described": self._source.describe(),
+        }  # data in memory refuses, and says why
+        return {**{k: v for k, v in state.items() if k != "_source"}, "_opened_as": None}
 
 
 def several(target: Any, separate: bool) -> tuple[tuple[str, ...], list[Any]]:
@@ -200,7 +207,7 @@ def several(target: Any, separate: bool) -> tuple[tuple[str, ...], list[Any]]:
     if isinstance(target, Mapping) and not _is_table(target):
         return tuple(map(str, target)), list(target.values())
     listed = isinstance(target, list | tuple) and len(target) > 0
-    if listed and separate and _are_paths(target):
+    if listed and separate and are_paths(target):
         return tuple(map(os.fspath, target)), list(target)
     if listed and all(_is_set(some) for some in target):
         return tuple(f"target {i}" for i in range(len(target))), list(target)
@@ -219,7 +226,7 @@ def _is_table(texts: Any) -> bool:
     )
 
 
-def _are_paths(texts: Any) -> bool:
+def are_paths(texts: Any) -> bool:
     """Whether a list holds paths: by their type, or strings that all end like files that can be read."""
     if not isinstance(texts, list | tuple) or not texts:
         return False
@@ -241,12 +248,18 @@ def _in_memory(texts: pa.Array | pa.ChunkedArray) -> MemberSource:
     return MemberSource("frame", [FrameMember.wrap(some) for some in slices])
 
 
-def _in_small_parts(source: Any) -> Any:
-    """Parquet by some thousand rows a part: a million texts, as tables are read, may be gigabytes."""
-    if source.format != "parquet":
+def _anywhere(source: Any) -> Any:
+    """Files by their whole paths, for workers that were started in another folder; Parquet by some thousand rows a part.
+
+    A million texts, as tables are read, may be gigabytes.
+    """
+    if source.format == "frame":
         return source
     description = source.describe()
     for member in description["members"]:
+        member["path"] = os.path.abspath(member["path"])
+        if source.format != "parquet":
+            continue
         metadata = pq.read_metadata(member["path"])
         pieces: list[tuple[list[int], int]] = []
         for i in range(metadata.num_row_groups):
