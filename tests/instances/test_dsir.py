@@ -18,7 +18,9 @@ from sklearn.exceptions import NotFittedError
 
 from salience.instances import ImportanceResampler, importance_weights, plot_weights
 from salience.instances.dsir.choice import quotas
-from salience.instances.dsir.ngrams import bucket, ngrams_of, pieces_of
+from salience.instances.dsir.ngrams import Features, bucket, ngrams_of, pieces_of
+from salience.instances.dsir.passes import WeightPass, in_one
+from salience.instances.dsir.pools import TextPool
 from salience.results import Scores
 from salience.verify.bench import rows as rows_bench
 
@@ -192,6 +194,13 @@ def test_a_block_in_another_language_is_not_drawn():
     assert found.select().max() < len(RAW)
 
 
+def test_the_temperature_that_is_said_is_that_of_what_can_be_drawn():
+    found = resampler().fit([*RAW, *["zebra"] * 200], TARGET)  # these weigh otherwise, and are too short
+    able = found.log_weights_[found.eligible_].std()
+    assert abs(found.log_weights_.std() - able) > 0.1 * able
+    assert any(f"temperature={able:.2g} would" in said for said in found.scores_.meta.warnings)
+
+
 def test_temperature_gives_real_sampling_back(fitted):
     assert fitted.effective_sample_size_ < 40
     with pytest.warns(UserWarning, match="effective sample size"):
@@ -270,8 +279,9 @@ def test_the_explanation_has_strings_and_adds_up(fitted):
     assert top.height == 5
     assert top["contribution"].is_sorted(descending=True)
     assert set(top["ngram"].str.split(" ").explode()) <= set(FRUIT + GLUE)
-    with pytest.raises(ValueError, match="no piece 600; there are 600"):
-        fitted.explain(600)
+    for number in (600, -1, 0.5):
+        with pytest.raises(ValueError, match=f"no piece {number}; there are 600"):
+            fitted.explain(number)
 
 
 def test_separate_targets_are_drawn_one_after_the_other():
@@ -378,7 +388,8 @@ def test_every_form_of_the_same_texts_gives_the_same_draw(kind, files, fitted):
 @pytest.mark.parametrize(
     ("kind", "form"),
     [("polars", pl.DataFrame), ("pandas", pd.DataFrame), ("polars column", pl.Series), ("pandas column", pd.Series),
-     ("tuple", list), ("numpy", np.ndarray), ("arrow", pa.Array), ("generator", pl.Series), ("parquet", pl.Series)],
+     ("tuple", list), ("numpy", np.ndarray), ("arrow", pa.Array), ("generator", pl.Series), ("parquet", pl.Series),
+     ("list of paths", pl.Series)],
 )  # fmt: skip
 def test_texts_come_back_in_the_form_they_came_in(kind, form, files, fitted):
     found = resampler().fit_resample(KINDS[kind](files), TARGET)
@@ -447,6 +458,35 @@ def test_two_workers_draw_the_same(files, fitted):
     assert len(told) > 5  # not only at the end of each pass
 
 
+def test_a_pool_travels_by_its_whole_path_and_is_opened_where_it_is_read(files, monkeypatch):
+    monkeypatch.chdir(files)
+    sent = pickle.dumps(TextPool("part-1.jsonl", "raw"))
+    monkeypatch.chdir("/")  # where a worker was started
+    back = pickle.loads(sent)
+    assert [text for _, some in back.read(back.parts()) for text in some.to_pylist()] == RAW[:300]
+    (files / "part-1.jsonl").unlink()
+    lost = pickle.loads(sent)  # a scheduler need not see the files
+    with pytest.raises(ValueError, match=r"part-1\.jsonl is not on this machine"):
+        lost.parts()
+
+
+def test_weights_come_as_few_arrays(files):
+    whole = TextPool(files / "raw.parquet", "raw")
+    features = Features(2, 100, "murmur3", 128)
+    ratios = np.random.default_rng(0).normal(size=(2, 100))
+    weighing = WeightPass(whole, features, ratios, ratios[:1])
+    parts = TextPool(RAW * 5, "raw").parts()
+    assert len(parts) == 1  # of several batches
+    (found,) = WeightPass(TextPool(RAW * 5, "raw"), features, ratios, ratios[:1])(parts)
+    (once,) = weighing(whole.parts())
+    assert np.array_equal(found.log_weights, np.tile(once.log_weights, (5, 1)))
+    backwards = [found._replace(first=3000), *weighing(whole.parts())]
+    both = in_one(backwards)
+    assert not backwards
+    assert both.first == 0
+    assert np.array_equal(both.log_weights, np.concatenate([once.log_weights, found.log_weights]))
+
+
 def test_the_picture_shows_pool_target_kept_and_chance(fitted):
     ax = plot_weights(fitted)
     assert {entry.get_text() for entry in ax.get_legend().get_texts()} == {"pool", "target", "kept", "chance"}
@@ -468,6 +508,7 @@ def test_the_picture_shows_pool_target_kept_and_chance(fitted):
         (pa.array(["a", None]), "row 1 of raw is null"),
         (pl.Series(["a"] * 2000 + [None]), "row 2000 of raw is null"),
         (pd.Series(["a", None]), "row 1 of raw is null"),
+        (pd.Series(["a", None], dtype="string"), "row 1 of raw is null"),
         (pl.DataFrame({"text": ["a", None]}), "row 1 of raw is null"),
         (pl.Series([1, 2]), "holds integer values from row 0 on"),
         ([], "raw is empty"),
@@ -506,6 +547,8 @@ def test_targets_that_are_none_are_refused(target, message):
         ({"hash": "md5"}, "hash"),
         ({"target_smoothing": -1}, "target_smoothing"),
         ({"n_select": 601}, "only 600 of the 600 pieces"),
+        ({"raw_ngrams": 1}, "raw_ngrams=1 leaves no document"),
+        ({"n_jobs": 0}, "n_jobs"),
         ({"min_words": 61}, "only 0 of the 600 pieces of raw have at least 61 tokens"),
         ({"separate_targets": True, "target_proportions": [0.5, 0.5]}, "for 1 targets"),
         ({"separate_targets": True, "target_proportions": [0.7]}, "add up to 1"),

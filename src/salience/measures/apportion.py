@@ -193,7 +193,9 @@ def gumbel_top_k(log_weights: ArrayLike, k: int, rng: Seed = None) -> Seats:
             f"log_weights must be below infinity, but item {wrong[0]} has {weights[wrong[0]]}; give -inf to items "
             "that are never to be drawn"
         )
-    return largest(weights + np.random.default_rng(rng).gumbel(size=len(weights)), k)
+    keys = np.random.default_rng(rng).gumbel(size=len(weights))
+    keys += weights
+    return largest(keys, k)
 
 
 def largest(keys: Floats, k: int) -> Seats:

@@ -20,19 +20,26 @@ class Choice(NamedTuple):
 
 
 def choose(
-    keys: NDArray[np.float64], eligible: NDArray[np.bool_], wanted: list[int], seed: int, top_k: bool
+    log_weights: NDArray[np.float64],
+    eligible: NDArray[np.bool_],
+    wanted: list[int],
+    seed: int,
+    *,
+    temperature: float,
+    top_k: bool,
 ) -> Choice:
     """Draw for each target in turn from what is left.
 
     Parameters
     ----------
-    keys : ndarray of shape (n, targets)
-        Log weights over the temperature.
+    log_weights : ndarray of shape (n, targets)
     eligible : ndarray of bool, shape (n,)
     wanted : list of int
         How many for each target.
     seed : int
         The noise of a piece depends on it, on the target and on the number of the piece, on nothing else.
+    temperature : float
+        The log weights are divided by it.
     top_k : bool
         Without noise.
     """
@@ -40,12 +47,9 @@ def choose(
     pieces, targets = [], []
     for t, k in enumerate(wanted):
         if k:
-            open_keys = np.where(left, keys[:, t], -np.inf)
-            found = (
-                largest(open_keys, k)
-                if top_k
-                else gumbel_top_k(open_keys, k, np.random.default_rng([seed, t]))
-            )
+            keys = log_weights[:, t] / temperature
+            keys[~left] = -np.inf
+            found = largest(keys, k) if top_k else gumbel_top_k(keys, k, np.random.default_rng([seed, t]))
             left[found] = False
             pieces.append(found)
             targets.append(np.full(k, t, np.int32))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -95,9 +96,9 @@ class Chosen(BaseEstimator):
         check_is_fitted(self)
         ratios = np.atleast_2d(self.log_ratio_)
         for name, number, n in (("piece", i, len(self.n_tokens_)), ("target", target, len(ratios))):
-            if not 0 <= number < n:
+            if number not in range(n):
                 raise ValueError(f"there is no {name} {number}; there are {n}, from 0 on")
-        text = next(self._texts(np.array([i]), raw))
+        text = next(self._texts(np.array([i], np.int64), raw))
         return contributions(text, self._features, ratios[target], top)
 
     def kl_reduction(self, mask: Any = None, *, smoothing: float = 1.0, raw: Any = None) -> float:
@@ -126,7 +127,7 @@ class Chosen(BaseEstimator):
             )
         pool = self._pool_of(raw)
         counting = KeptPass(pool, self._features, kept, self._first_piece())
-        threads = self.n_jobs or 1
+        threads = effective_n_jobs(self.n_jobs)
         counts = over(counting, pool.parts(), np.add, threads=threads, client=None, done=lambda rows: None)
         return kl_reduction(self._target_counts, self._raw_counts, counts, smoothing)
 

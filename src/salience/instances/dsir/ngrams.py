@@ -14,8 +14,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-from sklearn.utils import murmurhash3_32
 
 from salience.data.hashing import text_buffers
 from salience.data.xxh64 import hash_bytes
@@ -165,6 +163,8 @@ def bucket(ngram: str, n_buckets: int, hash: str = "sha256") -> int:
     data = ngram.encode()
     if hash == "sha256":
         return int(hashlib.sha256(data).hexdigest(), 16) % n_buckets
+    from sklearn.utils import murmurhash3_32  # 100 MB that workers do without
+
     return abs(int(murmurhash3_32(data, seed=0))) % n_buckets
 
 
@@ -182,6 +182,8 @@ def _classes() -> NDArray[np.uint8]:
 
 @functools.cache
 def _stop_words() -> NDArray[np.uint64]:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
     words = [np.frombuffer(word.encode(), np.uint8) for word in ENGLISH_STOP_WORDS]
     return np.sort(np.array([hash_bytes(word, 0, len(word)) for word in words], np.uint64))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,18 @@ from salience.instances.dsir.pools import Part, TextPool, Tick
 from salience.parallel import reduce
 from salience.verify.fingerprints import column_sum
 
-__all__ = ["CountPass", "KeptPass", "Tally", "Weighed", "WeightPass", "halves", "joined", "levels", "over"]
+__all__ = [
+    "CountPass",
+    "KeptPass",
+    "Tally",
+    "Weighed",
+    "WeightPass",
+    "halves",
+    "in_one",
+    "joined",
+    "levels",
+    "over",
+]
 
 _TURN = 4  # parts of a thread between two looks at the keyboard
 LEVELS = 16  # a row is in level j or above with probability 2**-j
@@ -152,8 +163,7 @@ class KeptPass:
         return counts[0]
 
 
-@dataclass
-class Weighed:
+class Weighed(NamedTuple):
     """Weights of the pieces of neighbouring rows.
 
     Attributes
@@ -201,11 +211,14 @@ class WeightPass:
 
     def __call__(self, parts: Sequence[Part]) -> list[Weighed]:
         memo = self.features.memo()
-        return [
+        blocks = [
             self._weighed(first + block.first, block)
             for first, texts in self.pool.read(parts, self.tick)
             for block in self.features.blocks(texts, memo)
         ]
+        return [
+            in_one(blocks)
+        ]  # few large arrays: the memory of many small ones never goes back to the system
 
     def _weighed(self, first: int, block: Any) -> Weighed:
         pieces = len(block.document)
@@ -270,3 +283,11 @@ def _same(state: S) -> S:
 def joined(a: list[Weighed], b: list[Weighed]) -> list[Weighed]:
     """Both lists; the order of the rows is restored at the end."""
     return a + b
+
+
+def in_one(weighed: list[Weighed]) -> Weighed:
+    """All of them in the order of their rows. The list is emptied, so that no array stands twice for long."""
+    weighed.sort(key=lambda some: some.first)
+    (first, *_), *columns = zip(*weighed, strict=True)
+    weighed.clear()
+    return Weighed(first, *(np.concatenate(columns.pop(0)) for _ in range(len(columns))))

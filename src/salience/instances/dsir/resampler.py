@@ -10,6 +10,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from joblib import effective_n_jobs
 from numpy.typing import NDArray
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
@@ -26,11 +27,12 @@ from salience.instances.dsir.passes import (
     Weighed,
     WeightPass,
     halves,
+    in_one,
     joined,
     levels,
     over,
 )
-from salience.instances.dsir.pools import TextPool, several
+from salience.instances.dsir.pools import TextPool, are_paths, several
 from salience.instances.dsir.ratios import Ratios
 from salience.instances.dsir.weights import effective_sample_size, token_counts
 from salience.results.meta import Meta
@@ -95,7 +97,7 @@ class ImportanceResampler(Chosen):
     column : str or None, default=None
         Column of tables and files; by default ``text``, or the only one with text.
     n_jobs : int or None, default=None
-        Threads; None is one.
+        Threads; None is one, -1 as many as there are cores.
     random_state : int, RandomState instance or None, default=None
     progress : callable or None, default=None
         ``progress(documents done, in all)``: the target twice, the pool twice.
@@ -179,7 +181,7 @@ class ImportanceResampler(Chosen):
         "quality_filter": ["boolean"],
         "raw_ngrams": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "column": [str, None],
-        "n_jobs": [Interval(Integral, 1, None, closed="left"), None],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "progress": [callable, None],
     }
@@ -259,6 +261,10 @@ class ImportanceResampler(Chosen):
         seen = [self._tally(CountPass(some, features, self._seed, 2, halves), step) for some in targets]
         budget = RAW_N_GRAMS * self.n_buckets if isinstance(self.raw_ngrams, str) else self.raw_ngrams
         counted = self._tally(CountPass(pool, features, self._seed, LEVELS, levels, budget), step, client)
+        if counted.level and not counted.counts.any():
+            raise ValueError(
+                f"raw_ngrams={budget} leaves no document of raw to count; give more, or None for all"
+            )
         halved = np.stack([some.counts for some in seen])
         ratios = Ratios(
             names, halved, counted.counts.sum(axis=0), self.separate_targets, self.target_smoothing
@@ -268,7 +274,7 @@ class ImportanceResampler(Chosen):
         self.target_names_ = names
         self.log_ratio_ = drawn if self.separate_targets else drawn[0]
         self._target_counts, self._raw_counts = ratios.targets, ratios.raw
-        self._keep(over(weighing, pool.parts(), joined, threads=self.n_jobs or 1, client=client, done=step))
+        self._keep(self._weighed(weighing, step, client))
         self.target_log_weights_ = tuple(
             self._crossed(WeightPass(some, features, ratios.of_halves(t), drawn[:0], self._seed, True), step)
             for t, some in enumerate(targets)
@@ -294,8 +300,8 @@ class ImportanceResampler(Chosen):
         if isinstance(raw, Iterator):
             raw = TextPool(raw, "raw", self.column)
         self.fit(raw, target)
-        rows = self.row_[self.selected_]
-        return same_kind(raw, rows, list(self.selected_texts()), self._pool_of(None).column)
+        rows, texts = self.row_[self.selected_], list(self.selected_texts())
+        return same_kind(None if are_paths(raw) else raw, rows, texts, self._pool_of(None).column)
 
     def _counter(self, total: int) -> Callable[[int], None]:
         done, lock = [0], threading.Lock()
@@ -309,27 +315,25 @@ class ImportanceResampler(Chosen):
         return step
 
     def _tally(self, counting: CountPass, step: Callable[[int], None], client: Any = None) -> Tally:
-        parts, threads = counting.pool.parts(), self.n_jobs or 1
+        parts, threads = counting.pool.parts(), effective_n_jobs(self.n_jobs)
         return over(counting, parts, Tally.merge, threads=threads, client=client, done=step)
 
-    def _crossed(self, weighing: WeightPass, step: Callable[[int], None]) -> Floats:
-        parts = weighing.pool.parts()
-        found = over(weighing, parts, joined, threads=self.n_jobs or 1, client=None, done=step)
-        found.sort(key=lambda some: some.first)
-        weights = np.concatenate([some.log_weights[:, 0] for some in found])
-        return self._scaled(weights[:, None], np.concatenate([some.n_grams for some in found]))[:, 0]
+    def _weighed(self, weighing: WeightPass, step: Callable[[int], None], client: Any = None) -> Weighed:
+        parts, threads = weighing.pool.parts(), effective_n_jobs(self.n_jobs)
+        return in_one(over(weighing, parts, joined, threads=threads, client=client, done=step))
 
-    def _keep(self, weighed: list[Weighed]) -> None:
-        """The arrays of all pieces, in order, from what the workers brought in any."""
-        weighed.sort(key=lambda some: some.first)
-        n_grams = np.concatenate([some.n_grams for some in weighed])
-        weights = self._scaled(np.concatenate([some.log_weights for some in weighed]), n_grams)
-        null = self._scaled(np.concatenate([some.null for some in weighed]), n_grams)
+    def _crossed(self, weighing: WeightPass, step: Callable[[int], None]) -> Floats:
+        found = self._weighed(weighing, step)
+        return self._scaled(found.log_weights, found.n_grams)[:, 0]
+
+    def _keep(self, found: Weighed) -> None:
+        """What is known of the pieces, those that can be drawn, and how far their weights are beyond noise."""
+        weights = self._scaled(found.log_weights, found.n_grams)
+        null = self._scaled(found.null, found.n_grams)
         self.log_weights_ = weights if self.separate_targets else weights[:, 0]
         self.null_log_weights_ = null if self.separate_targets or not null.size else null[:, 0]
-        self.n_tokens_ = token_counts(n_grams, self.ngrams).astype(np.int32)
-        self._pieces = np.concatenate([some.pieces for some in weighed])
-        good = np.concatenate([some.good for some in weighed])
+        self.n_tokens_ = token_counts(found.n_grams, self.ngrams)
+        self._pieces, good = found.pieces, found.good
         self.eligible_ = good & (self.n_tokens_ >= self.min_words)
         able = int(self.eligible_.sum())
         if self.n_select > able:
@@ -340,12 +344,15 @@ class ImportanceResampler(Chosen):
                 f"n_select={self.n_select}, but only {able} of the {len(good)} pieces of raw have {asked}; "
                 "give a smaller n_select or min_words"
             )
-        spread = weights[self.eligible_].std(axis=0)
-        noise = (
-            null[self.eligible_].std(axis=0, dtype=np.float64) if null.size else np.full(len(spread), np.nan)
-        )
+        spread = self._spread(weights)
+        noise = self._spread(null) if null.size else np.full(len(spread), np.nan)
         signal = np.divide(spread, noise, out=np.full(len(spread), np.nan), where=noise > 0)
         self.signal_ = signal if self.separate_targets else float(signal[0])
+
+    def _spread(self, weights: NDArray[Any]) -> Floats:
+        """The standard deviation over the pieces that can be drawn, for each target."""
+        able = self.eligible_[:, None]
+        return np.asarray(weights.std(axis=0, dtype=np.float64, where=able))
 
     def _scaled(self, weights: NDArray[Any], n_grams: NDArray[np.int32]) -> NDArray[Any]:
         if not self.length_normalise:
@@ -355,13 +362,17 @@ class ImportanceResampler(Chosen):
         return np.asarray(weights * factor[:, None])
 
     def _draw(self) -> None:
-        keys = self.log_weights_.reshape(len(self.n_tokens_), -1) / self.temperature
+        weights = self.log_weights_.reshape(len(self.n_tokens_), -1)
         shares = np.ones(1)
         if self.separate_targets:
             shares = shares_of(self.target_proportions, self.target_names_, self._target_counts.sum(axis=1))
         wanted = quotas(self.n_select, shares)
-        self.selected_, self.selected_for_ = choose(keys, self.eligible_, wanted, self._seed, self.top_k)
-        sizes = np.array([effective_sample_size(some[self.eligible_]) for some in keys.T])
+        self.selected_, self.selected_for_ = choose(
+            weights, self.eligible_, wanted, self._seed, temperature=self.temperature, top_k=self.top_k
+        )
+        sizes = np.array([
+            effective_sample_size(some[self.eligible_] / self.temperature) for some in weights.T
+        ])  # fmt: skip
         self.effective_sample_size_ = sizes if self.separate_targets else float(sizes[0])
 
     def _said(self, data: tuple[str, ...], seconds: float) -> Meta:
@@ -376,9 +387,10 @@ class ImportanceResampler(Chosen):
                 "differs from the pool"
             )
         if not self.top_k and size.min() < self.n_select:
+            spread = self._spread(self.log_weights_.reshape(len(self.n_tokens_), -1)).max()
             warned.append(
                 f"{size.min():.3g} pieces carry all the weight (effective sample size), fewer than the {self.n_select} "
-                f"drawn: the draw is the top in practice. temperature={self.log_weights_.std():.2g} would make it one"
+                f"drawn: the draw is the top in practice. temperature={spread:.2g} would make it a draw"
             )
         params = {k: v for k, v in self.get_params().items() if k not in ("progress", "random_state")}
         return Meta(

@@ -81,7 +81,7 @@ def log_ratio(target: ArrayLike, raw: ArrayLike, smoothing: float = 0.0) -> Floa
     return np.asarray(np.log(p / p.sum() + FLOOR) - np.log(q / q.sum() + FLOOR))
 
 
-def token_counts(n_grams: ArrayLike, n: int) -> NDArray[np.int64]:
+def token_counts(n_grams: ArrayLike, n: int) -> NDArray[Any]:
     r"""How many tokens gave so many n-grams of 1 to n tokens: :math:`\lfloor (z + n (n - 1) / 2) / n \rfloor`.
 
     Exact from n - 1 tokens up, and for none.
@@ -91,8 +91,11 @@ def token_counts(n_grams: ArrayLike, n: int) -> NDArray[np.int64]:
     >>> token_counts([0, 1, 9], 2)
     array([0, 1, 5])
     """
-    z = np.asarray(n_grams, np.int64)
-    return np.where(z > 0, (z + n * (n - 1) // 2) // n, 0)
+    z = np.asarray(n_grams)
+    tokens = z + n * (n - 1) // 2
+    tokens //= n
+    tokens[z == 0] = 0
+    return tokens
 
 
 def effective_sample_size(log_weights: Floats) -> float:
@@ -103,8 +106,9 @@ def effective_sample_size(log_weights: Floats) -> float:
     >>> effective_sample_size(np.zeros(5)), effective_sample_size(np.array([0.0, -300.0]))
     (5.0, 1.0)
     """
-    w = np.exp(log_weights - log_weights.max())
-    return float(w.sum() ** 2 / (w**2).sum())
+    w = log_weights - log_weights.max()
+    np.exp(w, out=w)
+    return float(w.sum() ** 2 / (w @ w))
 
 
 def kl_reduction(targets: NDArray[Any], raw: NDArray[Any], selected: NDArray[Any], smoothing: float) -> float:
