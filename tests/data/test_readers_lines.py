@@ -33,7 +33,7 @@ def test_every_line_that_holds_something_is_a_row_however_the_file_is_cut(
 ):
     path = tmp_path_factory.mktemp("lines") / "pool.txt"
     path.write_bytes(ending.join(documents).encode())
-    expected = [text for text in documents if text.strip()]
+    expected = [text for text in ending.join(documents).removeprefix("\ufeff").split(ending) if text.strip()]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "_SHARD_BYTES", shard_bytes)
         if not expected:
@@ -42,9 +42,15 @@ def test_every_line_that_holds_something_is_a_row_however_the_file_is_cut(
             return
         source = opened(path)
         assert source.rows == len(expected)
-        assert [text.removeprefix("\ufeff") for text in texts_of(source)] == [
-            text.removeprefix("\ufeff") for text in expected
-        ]
+        assert texts_of(source) == expected
+
+
+def test_a_byte_order_mark_is_one_at_the_start_of_the_file_only(tmp_path, monkeypatch):
+    path = tmp_path / "pool.txt"
+    path.write_text("\ufeffone\n\ufefftwo\n\ufeff\n")
+    monkeypatch.setattr(lines, "_SHARD_BYTES", 1)
+    monkeypatch.setattr(lines, "_BLOCK_BYTES", 8)  # a block ends before each mark
+    assert texts_of(opened(path)) == ["one", "\ufefftwo", "\ufeff"]
 
 
 def test_packed_marked_and_foreign_files_are_read(tmp_path):

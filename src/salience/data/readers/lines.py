@@ -11,6 +11,7 @@ from salience.data.readers.source import Member, SourceError
 from salience.data.readers.windows import Window, check_utf8, is_compressed
 
 _SHARD_BYTES = 64 << 20
+_BLOCK_BYTES = 4 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -36,7 +37,7 @@ class LinesMember(Member):
         for block, stop in _blocks(path, encoding, 0, None):
             check_utf8(block, line, stop - len(block), path)
             line += int(np.count_nonzero(block == ord("\n")))
-            rows += len(_texts(block))
+            rows += len(_texts(block, stop))
             if split and stop - first >= _SHARD_BYTES:
                 pieces.append(((first, stop), rows))
                 first, rows = stop, 0
@@ -52,8 +53,8 @@ class LinesMember(Member):
         """Batches of a byte range."""
         encoding = self.options["encoding"]
         whole = encoding != "utf-8" or is_compressed(self.path)
-        for block, _ in _blocks(self.path, encoding, *((0, None) if whole else part)):
-            texts = _texts(block)
+        for block, stop in _blocks(self.path, encoding, *((0, None) if whole else part)):
+            texts = _texts(block, stop)
             for at in range(0, len(texts), rows):
                 array = pa.array(texts[at : at + rows], pa.large_string())
                 yield pa.RecordBatch.from_arrays([array for _ in columns], names=list(columns))
@@ -61,7 +62,7 @@ class LinesMember(Member):
 
 def _blocks(path: str, encoding: str, first: int, stop: int | None) -> Iterator[tuple[np.ndarray, int]]:
     """Bytes of whole lines, and where in the file they end."""
-    with Window(path, encoding, first, stop, 4 << 20) as window:
+    with Window(path, encoding, first, stop, _BLOCK_BYTES) as window:
         window.advance(0)
         while True:
             view = window.data[: window.n]
@@ -74,6 +75,7 @@ def _blocks(path: str, encoding: str, first: int, stop: int | None) -> Iterator[
             window.advance(used)
 
 
-def _texts(block: np.ndarray) -> list[str]:
-    lines = block.tobytes().removeprefix(_BOM).decode("utf-8").split("\n")
+def _texts(block: np.ndarray, stop: int) -> list[str]:
+    at_start = stop == len(block)  # only there such a mark is none of the text
+    lines = block.tobytes().removeprefix(_BOM if at_start else b"").decode("utf-8").split("\n")
     return [text for line in lines if (text := line.rstrip("\r")).strip()]
