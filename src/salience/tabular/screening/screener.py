@@ -56,7 +56,8 @@ class MIScreener(SelectorMixin, BaseEstimator):
         Keep so many of the best columns, at most. None: keep those beyond the permutation null at level `alpha`.
     method : {"fft", "bin", "knn", "pearson"}, default="fft"
         "fft": kernel densities by linear binning, and a density per class of a discrete outcome; the paper smooths by FFT,
-        running sums here give the same to rounding, faster. "bin": histograms with Birge and Rozenholc's number of bins. "knn": scikit-learn's nearest neighbours. "pearson": what a Gaussian pair
+        running sums here give the same to rounding, faster. "bin": histograms with Birge and Rozenholc's number of bins.
+        "knn": scikit-learn's nearest neighbours. "pearson": what a Gaussian pair
         of the same correlation has, ``-ln(1 - r^2) / 2``.
     bandwidth : {"silverman", "scott", "isj", "isj-kdepy"} or float, default="silverman"
         Of the kernels; a number is in standard deviations. 1.0 smooths far too much for an accurate value, and often ranks
