@@ -39,6 +39,17 @@ def test_cosine_recall_and_f1_by_hand():
     np.testing.assert_allclose(cosine[1:], [[expected, 0], [0, 0]])
 
 
+def test_a_background_says_which_words_say_nothing():
+    """Of two texts: "the" is in both and weighs nothing, "rain" in one, "dog" in none."""
+    bench = texts(["the rain", "the dog"], ["the dog", "the rain"], background=["the rain", "the sun", "the"])
+    rain, dog = np.log(4 / 2), np.log(4 / 1)
+    both = np.hypot(rain, dog)
+    expected = [[0, 1], [1, 0], [dog / both, rain / both]]
+    np.testing.assert_allclose(bench.values([[True, False], [False, True], [True, True]]), expected)
+    with pytest.raises(TypeError, match="background is a list of texts"):
+        texts(["a"], ["a"], background="a")
+
+
 def test_a_ranking_with_the_story_on_top_holds():
     given = reports(0)
     bench = texts(given, reports(1, other=0))

@@ -113,6 +113,23 @@ def test_words_may_be_cut_by_the_caller():
     assert pairs.named("retention").verdict == "holds"
 
 
+def test_a_ranking_by_words_that_are_everywhere_holds_only_without_a_background():
+    """Sentences full of what all texts are full of are like all others, but tell nothing."""
+    rng = np.random.default_rng(0)
+    common, rare = [f"the{i}" for i in range(8)], [f"word{i}" for i in range(3000)]
+    documents = [
+        [" ".join([*rng.choice(common, 9 - 4 * (place % 2)), *rng.choice(rare, 3 + 4 * (place % 2))]) for place in range(10)]
+        for _ in range(12)
+    ]  # fmt: skip
+    background = [" ".join([*common, *rng.choice(rare, 20)]) for _ in range(50)]
+
+    def by_common(given):
+        return scores_of(given, lambda text: text.count("the"))
+
+    assert verify(by_common, documents).named("retention").verdict == "holds"
+    assert verify(by_common, documents, background=background).named("retention").verdict != "holds"
+
+
 @pytest.mark.parametrize(
     ("documents", "why"),
     [

@@ -154,7 +154,7 @@ def judged(
             warnings.simplefilter("ignore")  # what is odd was said of the whole
             return _model(given).fit(parts, about=given["about"], background=others).scores_
 
-    return verify(ranked, documents, analyzer=words_of, seed=seed, progress=tell)
+    return verify(ranked, documents, analyzer=words_of, background=others, seed=seed, progress=tell)
 
 
 def _others(given: dict[str, Any]) -> list[str] | None:

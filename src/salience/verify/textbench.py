@@ -27,6 +27,7 @@ def texts(
     *,
     measure: str = "cosine",
     analyzer: Callable[[str], Iterable[str]] | None = None,
+    background: Sequence[str] | None = None,
     items: Sequence[Any] | None = None,
     keys: tuple[str, ...] = ("sentence",),
 ) -> SubsetBench:
@@ -52,6 +53,9 @@ def texts(
         well on it; the cosine does not reward length by itself.
     analyzer : callable, optional
         From a text to its words; by default in small letters, without punctuation.
+    background : sequence of str, optional
+        Texts of the same kind that tell how rare words are, for the cosine: n and n_w are counted in them, and i_w has no 1.
+        Give those that the ranking was told. Without, words that are everywhere speak for a ranking that likes them.
     items : sequence, optional
         What the scores call the texts; by default 0, 1, ...
     keys : tuple of str, default=("sentence",)
@@ -86,8 +90,11 @@ def texts(
     except ValueError:
         raise ValueError("there is no word in the texts and targets: nothing can be compared") from None
     of_texts, of_target = counts[: len(given)], counts[len(given) :]
-    holding = np.bincount(of_texts.indices, minlength=counts.shape[1])
-    weights = np.log((1 + len(given)) / (1 + holding)) + 1
+    others = (
+        of_texts if background is None else csr_array(counter.transform(_checked("background", background)))
+    )
+    holding = np.bincount(others.indices, minlength=counts.shape[1])
+    weights = np.log((1 + others.shape[0]) / (1 + holding)) + (background is None)
     alike = MEASURES[measure]
 
     def evaluate(keep: NDArray[np.bool_]) -> Floats:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from salience.results.scores import Scores
+from salience.verify.bench import Bench
 from salience.verify.check import RANKING, Check, refuse_unknown
 from salience.verify.checks.performance import (
     Gains,
+    Order,
     Rule,
     gains,
     judge_gains,
@@ -59,6 +61,7 @@ def verify_documents(
     random: int = 20,
     thresholds: Mapping[str, float] | None = None,
     analyzer: Callable[[str], Iterable[str]] | None = None,
+    background: Sequence[str] | None = None,
     other: Any = None,
     level: float = 0.95,
     seed: int = 0,
@@ -87,6 +90,8 @@ def verify_documents(
         "retention", "nuisance", "agreement".
     analyzer : callable, optional
         From a text to the words that are compared.
+    background : sequence of str, optional
+        Texts that tell the bench how rare words are: those that the method was told.
     other : method, optional
         Another method, for the agreement.
     level : float
@@ -119,7 +124,9 @@ def verify_documents(
     sizes = sizes_of(fractions, min(int(kept.sum()) for kept in masks))
     found = []
     for number, kept in enumerate(masks):
-        found.append(_judged(method, frame, kept, sizes, random, analyzer, seed + number))
+        orders, bench = _benched(method, frame, kept, analyzer, background)
+        orders += random_orders(len(bench.items), random, seed + number)
+        found.append(gains(bench, orders, sizes, "retention"))
         if progress is not None:
             progress(number + 1, splits)
     shared: dict[str, Any] = {"level": level, "seed": seed}
@@ -177,27 +184,24 @@ def _cannot(scores: Scores, masks: Sequence[NDArray[np.bool_]]) -> str:
     return ""
 
 
-def _judged(
+def _benched(
     method: Any,
     frame: pl.DataFrame,
     kept: NDArray[np.bool_],
-    sizes: tuple[int, ...],
-    random: int,
     analyzer: Callable[[str], Iterable[str]] | None,
-    seed: int,
-) -> Gains:
-    """What the ranking of the kept sentences, its reverse and random ones gain on the others."""
+    background: Sequence[str] | None,
+) -> tuple[list[Order], Bench]:
+    """The ranking of the kept sentences and its reverse, and what they are judged by: the others."""
     own, rest = frame.filter(kept), frame.filter(~kept)
     documents = own.group_by("doc", maintain_order=True).agg("text")["text"].to_list()
     scores = _scores_of(method, documents)
     if scores.frame["text"].to_list() != own["text"].to_list():
         raise ValueError("the method does not score each sentence of lists of sentences, in their order")
-    bench = texts(
-        own["text"].to_list(), _said(rest["text"]), analyzer=analyzer, items=scores.items, keys=scores.keys
-    )
+    named: dict[str, Any] = {"items": scores.items, "keys": scores.keys}
+    words: dict[str, Any] = {"analyzer": analyzer, "background": background}
+    bench = texts(own["text"].to_list(), _said(rest["text"]), **words, **named)
     order = ranked(scores, bench)
-    orders = [order, order[::-1], *random_orders(len(order), random, seed)]
-    return gains(bench, orders, sizes, "retention")
+    return [order, order[::-1]], bench
 
 
 def _said(given: Iterable[str]) -> list[str]:
