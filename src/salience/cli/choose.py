@@ -37,7 +37,9 @@ def choose(
     chunk_words: Annotated[
         int, o.measure("--chunk-words", min=0, help="Cut documents after so many words; 0: never.")
     ] = 128,
-    min_words: Annotated[int, o.measure("--min-words", min=0, help="Shorter pieces are not drawn.")] = 20,
+    min_words: Annotated[
+        int, o.measure("--min-words", min=0, help="Pieces of fewer tokens are not drawn.")
+    ] = 100,
     temperature: Annotated[float, o.measure(help="Above 1, the draw is less of a top list.")] = 1.0,
     separate: Annotated[
         bool, o.measure("--separate", help="Draw for one --like after the other, each its share.")
@@ -62,7 +64,6 @@ def choose(
 ) -> None:
     """Which texts of a pool look like these? Draws in proportion to how much more likely they are there."""
     import numpy as np
-    import polars as pl
 
     from salience.cli import pictures, show
     from salience.cli.ending import shown, tabled, told
@@ -70,6 +71,7 @@ def choose(
     from salience.cli.kept import check_kept
     from salience.cli.texts import open_texts
     from salience.instances import plot_weights
+    from salience.instances.dsir.choice import TooFewPieces
     from salience.parallel import cluster
     from salience.report.words import name_list, number, plural
     from salience.runs.writer import RunWriter
@@ -77,6 +79,10 @@ def choose(
     if not like:
         raise ValueError("choose draws texts that look like others; name those: --like FILE")
     o.check_strict(strict, verify)
+    if temperature <= 0:
+        raise ValueError(
+            f"--temperature {temperature:g} must be above 0; --temperature 1 draws by the weights as they are"
+        )
     if kept is not None:
         check_kept("--kept", kept, force, WRITERS)
     pool = open_texts(raw)
@@ -90,7 +96,10 @@ def choose(
             pictures.remarks(run.note),
             cluster(scheduler) if scheduler else nullcontext() as client,
         ):
-            found = _resampler(run.info["options"], tell).fit(pool, targets, client=client)
+            try:
+                found = _resampler(run.info["options"], tell).fit(pool, targets, client=client)
+            except TooFewPieces as error:
+                raise ValueError(f"--n {n}, but {error.said}; give a smaller --n or --min-words") from None
         scores = found.scores_
         run.write_scores("scores", scores)
         pictures.keep(
@@ -100,21 +109,20 @@ def choose(
             lambda: plot_weights(found),
         )
         drawn = scores.frame.filter("kept").sort("value", descending=True)
-        first = found.selected_[
-            found.log_weights_.reshape(len(found.n_tokens_), -1)[found.selected_, 0].argsort()[::-1]
-        ]
-        reasons = pl.concat([
-            found.explain(int(i), 8).select(pl.lit(int(found.row_[i])).alias("row"), "ngram", "count", "contribution")
-            for i in first[:EXPLAINED]
-        ])  # fmt: skip
+        reasons = _reasons(found)
         tabled(run, "reasons", "Why the first texts are drawn: the n-grams that add most", reasons)
-        nearer, signal = found.kl_reduction(), float(np.min(found.signal_))
+        nearer, signal = _nearer_than_chance(found, seed), float(np.min(found.signal_))
+        side = "nearer to" if nearer >= 0 else "farther from"
         said = [
             f"{plural(len(drawn), 'text')} of {plural(pool.rows, 'document')} are drawn; their n-grams are "
-            f"{number(nearer)} nats nearer to the target than those of the pool.",
+            f"{number(abs(nearer))} nats {side} the target than those of as many drawn blindly.",
             f"Log weights vary {number(signal)} times as much as by chance, "
             f"{name_list([repr(ngram) for ngram in _shared(reasons)], 8)}.",
         ]
+        if short := int((found.n_tokens_ < min_words).sum()):
+            said.append(
+                f"{plural(short, 'piece')} of fewer than {min_words} tokens (--min-words) had no chance."
+            )
         verdict = None
         if verify:
             with show.progress("judging", "fits") as tell, pictures.remarks(pictures.unsaid):
@@ -142,11 +150,16 @@ def judged(given: dict[str, Any], pool: Any, targets: dict[str, Any], seed: int,
     """The verdict on a draw: fitted again on half of the target and some of the pool, judged by the other half."""
     import numpy as np
 
+    from salience.instances.dsir.ngrams import TOKEN
     from salience.verify import Check, report, texts, verify
 
     rng = np.random.default_rng(seed)
     words = given["chunk_words"]
-    some = _sampled(pool, given["column"], JUDGED, words, rng)
+    some = [
+        text
+        for text in _sampled(pool, given["column"], JUDGED, words, rng)
+        if len(TOKEN.findall(text)) >= given["min_words"]
+    ]
     wanted = [
         text for target in targets.values() for text in _sampled(target, given["column"], JUDGED, words, rng)
     ]
@@ -204,9 +217,42 @@ def _resampler(given: dict[str, Any], tell: Any, **other: Any) -> Any:
     return ImportanceResampler(**{**settings, **other})
 
 
+def _reasons(found: Any) -> pl.DataFrame:
+    """The n-grams that add most to the first texts drawn for each target."""
+    import numpy as np
+    import polars as pl
+
+    weights = found.log_weights_.reshape(len(found.n_tokens_), -1)
+    tables = []
+    for t in np.unique(found.selected_for_).tolist():
+        pieces = found.selected_[found.selected_for_ == t]
+        for i in pieces[np.argsort(-weights[pieces, t], kind="stable")[:EXPLAINED]].tolist():
+            table = found.explain(i, 8, target=t).select("ngram", "count", "contribution")
+            tables.append(
+                table.select(
+                    pl.lit(int(found.row_[i])).alias("row"),
+                    pl.lit(found.target_names_[t]).alias("target"),
+                    pl.all(),
+                )
+            )
+    return pl.concat(tables).drop([] if found.separate_targets else ["target"])
+
+
+def _nearer_than_chance(found: Any, seed: int) -> float:
+    """The KL reduction of the texts drawn over that of as many others: small selections miss n-grams, any of them."""
+    import numpy as np
+
+    blind = np.zeros(len(found.n_tokens_), np.bool_)
+    rng = np.random.default_rng(seed)
+    blind[rng.choice(np.flatnonzero(found.eligible_), len(found.selected_), replace=False)] = True
+    return float(found.kl_reduction() - found.kl_reduction(blind))
+
+
 def _shared(reasons: pl.DataFrame) -> list[str]:
     """N-grams that added most over all texts that are explained."""
-    summed = reasons.group_by("ngram", maintain_order=True).sum()
+    import polars as pl
+
+    summed = reasons.group_by("ngram", maintain_order=True).agg(pl.col("contribution").sum())
     return summed.sort("contribution", descending=True, maintain_order=True)["ngram"].to_list()
 
 

@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from salience.measures.apportion import gumbel_top_k, largest
 
-__all__ = ["Choice", "choose", "quotas", "shares_of"]
+__all__ = ["Choice", "TooFewPieces", "choose", "quotas", "shares_of"]
+
+
+class TooFewPieces(ValueError):
+    """More pieces are wanted than can be drawn; `said` is how many can, and why no more."""
+
+    def __init__(self, n_select: int, able: int, pieces: int, asked: str) -> None:
+        self.said = f"only {able} of the {pieces} pieces of raw have {asked}"
+        super().__init__(f"n_select={n_select}, but {self.said}; give a smaller n_select or min_words")
 
 
 class Choice(NamedTuple):

@@ -16,7 +16,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from salience.instances.dsir.choice import choose, quotas, shares_of
+from salience.instances.dsir.choice import TooFewPieces, choose, quotas, shares_of
 from salience.instances.dsir.chosen import Chosen
 from salience.instances.dsir.explanation import same_kind
 from salience.instances.dsir.ngrams import HASHES, Features
@@ -340,10 +340,7 @@ class ImportanceResampler(Chosen):
             asked = f"at least {self.min_words} tokens" + (
                 " and pass the filter of quality" * self.quality_filter
             )
-            raise ValueError(
-                f"n_select={self.n_select}, but only {able} of the {len(good)} pieces of raw have {asked}; "
-                "give a smaller n_select or min_words"
-            )
+            raise TooFewPieces(self.n_select, able, len(good), asked)
         spread = self._spread(weights)
         noise = self._spread(null) if null.size else np.full(len(spread), np.nan)
         signal = np.divide(spread, noise, out=np.full(len(spread), np.nan), where=noise > 0)
