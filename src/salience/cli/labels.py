@@ -11,8 +11,10 @@ from salience.cli import options as o
 
 if TYPE_CHECKING:
     import numpy as np
+    import polars as pl
     from numpy.typing import NDArray
 
+    from salience.results.scores import Scores
     from salience.runs.reader import Run
     from salience.verify.verdict import Verdict
 
@@ -56,7 +58,7 @@ def labels(
     import polars as pl
 
     from salience.cli import pictures, show
-    from salience.cli.ending import shown, told
+    from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
     from salience.cli.judging import of_source, read_numbered
     from salience.cli.kept import check_kept, write_kept
@@ -64,7 +66,7 @@ def labels(
     from salience.report.words import plural
     from salience.runs.writer import RunWriter
 
-    label = o.one_label(target, "labels are looked at")
+    label = o.one_label(target, "the labels of one column are looked at")
     o.check_strict(strict, verify)
     if clean is not None:
         check_kept("--clean", clean, force)
@@ -84,6 +86,14 @@ def labels(
         ranked = ranked.with_columns(suspect=pl.int_range(pl.len()) < suspects)
         run.write_scores("scores", replace(scores, frame=ranked))
         run.write_scores("neurons", found.scores_)
+        columns = ("row", "value", "given", "suggested", "p_given", "suspect")
+        tabled(
+            run,
+            "suspects",
+            "Suspects: the label given and the one suggested",
+            ranked.filter("suspect")[columns[:-1]],
+        )
+        tabled(run, "classes", "How often rows of each given label were picked", _by_class(found, scores))
         pictures.keep(
             run, "accuracy", "Accuracy on held-out rows by the first k features", found.plot_accuracy
         )
@@ -102,7 +112,6 @@ def labels(
         if clean is not None:
             doubted = ranked.filter("suspect")["row"].to_numpy()
             write_kept(clean, opened, rows=np.setdiff1d(np.arange(opened.rows), doubted))
-    columns = ("row", "value", "given", "suggested", "p_given", "suspect")
     shown(run, ranked, columns, top, [said], json=json, verdict=verdict)
     if strict:
         demand(verdict)
@@ -145,6 +154,15 @@ def judged(frame: Any, label: str, noise: float | None, epochs: int, seed: int, 
     repeats = [Scores.from_values(doubts(frame, seed + i), keys="row", item="row") for i in range(AGAIN + 1)]
     tenth = max(1, len(frame) // 10)
     return report([*checks, stability(repeats, k=tenth)], method="nested-dropout", seed=seed)
+
+
+def _by_class(found: Any, scores: Scores) -> pl.DataFrame:
+    """Rows and share picked of each class, the least picked first: a hard class looks like wrong labels."""
+    import polars as pl
+
+    rows = scores.frame.group_by("given").agg(rows=pl.len())
+    picked = pl.DataFrame({"given": found.classes_, "picked": found.class_rates_})
+    return rows.join(picked, on="given").sort("picked", "given")
 
 
 def _fitted(frame: Any, label: str, noise: float | None, epochs: int, seed: int, tell: Any = None) -> Any:
