@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from sklearn.base import BaseEstimator
@@ -62,9 +63,10 @@ def test_a_method_that_knows_nothing_does_not_hold(seed):
     assert verdict.named("retention").statistic < 0
 
 
-def test_texts_are_split_by_the_method_and_the_same_comes_of_it():
+@pytest.mark.parametrize("kind", [list, tuple, pl.Series, pd.Series])
+def test_texts_are_split_by_the_method_and_the_same_comes_of_it(kind):
     documents = stories()
-    whole = verify(Story(), [". ".join(one) for one in documents])
+    whole = verify(Story(), kind([". ".join(one) for one in documents]))
     assert whole.named("retention").statistic == verify(Story(), documents).named("retention").statistic
 
 

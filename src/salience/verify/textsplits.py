@@ -43,13 +43,12 @@ def are_documents(data: Any) -> bool:
     >>> are_documents(["One. Two.", "Three."]), are_documents([["One.", "Two."]]), are_documents(([[1.0]], ["a"]))
     (True, True, False)
     """
-    if not isinstance(data, list | tuple):
+    given = data.to_list() if hasattr(data, "to_list") else data  # of a Series
+    if not isinstance(given, list | tuple):
         return False
-    parts = [[document] if isinstance(document, str) else document for document in data]
-    whole = all(
-        isinstance(part, list | tuple) and all(isinstance(one, str) for one in part) for part in parts
-    )
-    return whole and any(parts)
+    parts = [[document] if isinstance(document, str) else document for document in given]
+    lists = all(isinstance(part, list | tuple) for part in parts)
+    return lists and any(parts) and all(isinstance(one, str) for part in parts for one in part)
 
 
 def verify_documents(
@@ -78,7 +77,7 @@ def verify_documents(
     method : estimator with `scores_`, or callable (documents) -> Scores
         Ranks documents that are lists of sentences. Its scores have the columns ``doc``, ``position`` and ``text``, a row
         per sentence, in the order of the documents. An estimator is cloned.
-    documents : sequence of str, or of sequences of str
+    documents : sequence or Series of str, or sequence of sequences of str
         Texts, if the method splits them itself.
     splits : int, at least 2
         Two are halves.
