@@ -60,6 +60,7 @@ def shrink(
     from salience.cli.judging import as_arrays, of_source, read_numbered
     from salience.cli.kept import check_kept, write_kept
     from salience.cli.rank import open_table
+    from salience.data.readers import open_source
     from salience.instances import plot_kept
     from salience.report.words import plural
     from salience.runs.writer import RunWriter
@@ -99,7 +100,7 @@ def shrink(
         )
         told(run, f"Which rows to keep for {label}", [said], report)
         if kept is not None:
-            write_kept(kept, opened, rows=chosen)
+            write_kept(kept, open_source(run.partial / "kept.parquet"))  # the source is read once only
     columns = ("row", "class", "value", "attention", "confidence", "degree", "kept", "flag")
     ranked = scores.frame[list(scores.order())]
     shown(run, ranked, columns, top, [said], json=json, verdict=verdict)
