@@ -169,6 +169,18 @@ def test_texts_are_chosen_that_look_like_others(call, pool: Path) -> None:
     assert call("verify", "runs/pool", "--strict").exit_code == 0
 
 
+def test_copies_of_the_target_in_the_pool_are_no_evidence(call, pool: Path) -> None:
+    both = [pl.read_ndjson(pool / name, schema={"text": pl.String}) for name in ("pool.jsonl", "like.jsonl")]
+    pl.concat(both).write_ndjson("both.jsonl")
+    few = ("--n", 20, "--min-words", 20)
+    result = call("choose", "both.jsonl", "--like", pool / "like.jsonl", *few)
+    assert result.exit_code == 0, result.stderr
+    assert Run.open("runs/both").verdict.named("retention").verdict == "holds"
+    result = call("choose", pool / "like.jsonl", "--like", pool / "like.jsonl", *few)
+    assert result.exit_code == 0, result.stderr
+    assert "0 others in the pool are too few" in " ".join(result.stdout.split())
+
+
 def test_lines_of_a_text_are_documents_for_choose(call, pool: Path) -> None:
     arguments = ("--like", pool / "like.jsonl", "--n", 40, "--min-words", 20, "--no-verify", "--json")
     lines = json.loads(call("choose", pool / "pool.txt", *arguments).stdout)

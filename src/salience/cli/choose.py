@@ -155,16 +155,17 @@ def judged(given: dict[str, Any], pool: Any, targets: dict[str, Any], seed: int,
 
     rng = np.random.default_rng(seed)
     words = given["chunk_words"]
-    some = [
-        text
-        for text in _sampled(pool, given["column"], JUDGED, words, rng)
-        if len(TOKEN.findall(text)) >= given["min_words"]
-    ]
     wanted = [
         text for target in targets.values() for text in _sampled(target, given["column"], JUDGED, words, rng)
     ]
+    looked_for = set(wanted)  # a copy of it in the pool is no evidence
+    some = [
+        text
+        for text in _sampled(pool, given["column"], JUDGED, words, rng)
+        if len(TOKEN.findall(text)) >= given["min_words"] and text not in looked_for
+    ]
     if len(wanted) < 2 or len(some) < 10:
-        why = f"{len(wanted)} texts to look like and {len(some)} in the pool are too few"
+        why = f"{len(wanted)} texts to look like and {len(some)} others in the pool are too few"
         return report([Check.not_run("retention", why)], method="dsir")
     half = len(wanted) // 2
     share = min(max(given["n"] / pool.rows, 5 / len(some)), 0.5)
