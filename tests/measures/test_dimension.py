@@ -57,6 +57,25 @@ def test_in_float64_they_do_not_matter_to_five_digits():
         assert local_dimension(same, 50) == pytest.approx(local_dimension(X, 50), rel=1e-5)
 
 
+def test_what_all_rows_have_in_common_costs_no_digits():
+    X = np.random.default_rng(0).normal(size=(500, 8))
+    far = X + np.random.default_rng(1).uniform(1e6, 2e6, size=8)  # float32 would see steps of 0.1
+    assert local_dimension(far, 50) == pytest.approx(local_dimension(X, 50), rel=1e-5)
+    assert local_dimension(far, 50, queries=far[:9]) == pytest.approx(local_dimension(X, 50)[:9], rel=1e-5)
+    whole = np.random.default_rng(2).integers(0, 1000, size=(300, 3))
+    assert local_dimension(whole + 2**40, 30) == pytest.approx(local_dimension(whole, 30), rel=1e-5)
+
+
+@pytest.mark.parametrize("rows", [500, 2000])
+def test_equals_the_definition(rows):
+    X = np.random.default_rng(3).normal(size=(rows, 12))  # above a thousand rows another search is taken
+    X[10:40] = X[5]
+    r = np.sqrt(((X[:, None] - X[None]) ** 2).sum(axis=2))
+    r = np.sort(np.where(r == 0, np.inf, r), axis=1)[:, :60]
+    expected = 1 / np.log(r[:, -1:] / r[:, :-1]).mean(axis=1)
+    assert local_dimension(X, 60) == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize(("rank", "expected"), [(1, 1.0), (2, 2.0)])
 def test_a_line_and_a_plane_in_fifty_dimensions(rank, expected):
     rng = np.random.default_rng(0)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from salience.measures.mutual import mutual_fits, mutual_neighbors
 from salience.measures.neighbors import VectorError, as_vectors, nearest
 
 __all__ = [
@@ -191,17 +192,24 @@ def local_dimension(
             "own neighbour)"
         )
     prepared, tolerance = _METRICS[metric]
-    rows = prepared(rows, "X", 0)
+    origin = None if np.can_cast(base.dtype, np.float32) else np.asarray(base[0], dtype=np.float64)
+    rows = prepared(rows, "X", 0, origin)
     itself = queries is None and len(rows) == len(base)
     name = "X" if queries is None else "queries"
+    whole = None
+    if itself and mutual_fits(rows, k, memory):
+        whole = mutual_neighbors(rows, k, memory=memory, progress=progress)[1]
     found = np.empty(len(points))
     step = max(1, memory // (BYTES * k))
     for start in range(0, len(points), step):
         part = (rows if itself else points)[start : start + step]
-        part = part if itself else prepared(part, name, start)
-        distances = _to_others(
-            rows, part, k, start if itself else None, memory, _part_of(progress, start, part, points)
-        )
+        part = part if itself else prepared(part, name, start, origin)
+        if whole is not None:
+            distances = whole[start : start + step]
+        else:
+            distances = _to_others(
+                rows, part, k, start if itself else None, memory, _part_of(progress, start, part, points)
+            )
         around = dimension_of_distances(distances, estimator=estimator, tolerance=tolerance)
         short = np.flatnonzero((distances <= tolerance).any(axis=1))
         if short.size:
@@ -230,11 +238,17 @@ def global_dimension(local: ArrayLike) -> GlobalDimension:
     )
 
 
-def _as_they_are(rows: NDArray[Any], name: str, first: int) -> NDArray[Any]:
-    return rows
+def _from_origin(rows: NDArray[Any], name: str, first: int, origin: Floats | None) -> NDArray[Any]:
+    """Rows of more digits than float32 has, less one of them: what all have in common costs no digits then."""
+    if origin is None:
+        return rows
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the search
+        return (rows - origin).astype(np.float32)
 
 
-def _directions(rows: NDArray[Any], name: str, first: int) -> NDArray[np.float32]:
+def _directions(
+    rows: NDArray[Any], name: str, first: int, origin: Floats | None = None
+) -> NDArray[np.float32]:
     """Rows divided by their lengths; `first` is the number of the first, for messages."""
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     if not lengths.all():
@@ -305,7 +319,7 @@ def _past_duplicates(
 
 
 # How rows are prepared, and up to which distance they are duplicates.
-_METRICS: Mapping[str, tuple[Callable[[NDArray[Any], str, int], NDArray[Any]], float]] = {
-    "l2": (_as_they_are, 0.0),
+_METRICS: Mapping[str, tuple[Callable[[NDArray[Any], str, int, Floats | None], NDArray[Any]], float]] = {
+    "l2": (_from_origin, 0.0),
     "cosine": (_directions, SAME_DIRECTION),
 }
