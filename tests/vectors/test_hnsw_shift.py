@@ -85,6 +85,15 @@ def test_positions_are_counted():
     assert (table["shift"] == table["rank_hnsw"] - table["rank_exact"]).all()
 
 
+def test_documents_as_near_as_the_last_count_in_recall():
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(60, 6)), 5, axis=0)[rng.permutation(300)]
+    found = {"a": (X, rng.normal(size=(40, 6)))}
+    qrels = {q: {q: 1.0} for q in range(40)}
+    # seven of copies by five: a graph has other copies in the second five than exact search
+    assert rank_shift(found, qrels, 7, ef_search=300, M=32, seeds=1, backend="faiss")["recall"].item() == 1
+
+
 def test_queries_without_relevant_documents_are_left_out():
     rng = np.random.default_rng(0)
     X, Q = rng.normal(size=(100, 4)), rng.normal(size=(3, 4))
@@ -115,3 +124,5 @@ def test_relevance_is_a_mapping():
         rank_shift({"a": (np.eye(5), np.eye(5))}, [(0, 1, 1)], 2, backend="faiss")
     with pytest.raises(ValueError, match="ef_search=1"):
         rank_shift({"a": (np.eye(5), np.eye(5))}, {0: {0: 1}}, 2, ef_search=1, backend="faiss")
+    with pytest.raises(ValueError, match="seeds=0"):
+        rank_shift({"a": (np.eye(5), np.eye(5))}, {0: {0: 1}}, 2, seeds=0, backend="faiss")

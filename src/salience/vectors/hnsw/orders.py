@@ -38,7 +38,8 @@ def insertion_order(
     ----------
     X : array-like, shape (n, d)
     by : {"lid", "random", "category"}, default="lid"
-        By local intrinsic dimension (within and between the `groups`, when they are given: groups by their median);
+        By local intrinsic dimension (within and between the `groups`, when they are given: groups by the median of
+        their finite dimensions);
         at random; or all rows of one group, then the next, as they stand.
     descending : bool, default=True
         The most complex first. Rows without a finite dimension come last in either case.
@@ -165,10 +166,10 @@ def _by_category_and_dimension(descending: bool) -> Callable[[Material, int], Pe
     def order(material: Material, seed: int) -> Permutation:
         keys, groups = material.keys(descending), material.groups()
         known, codes = np.unique(groups, return_inverse=True)
-        # keys are infinite where there is no dimension, so the median of a group is always a number or infinite
-        medians = np.array(
-            [np.quantile(keys[codes == group], 0.5, method="lower") for group in range(len(known))]
-        )
+        finite = np.isfinite(keys)
+        medians = np.full(len(known), np.inf)  # of a group in which no row has a dimension
+        for group in np.unique(codes[finite]):
+            medians[group] = np.median(keys[finite & (codes == group)])
         return np.lexsort((keys, groups, medians[codes]))
 
     return order

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from salience.measures.crossed import crossed_bootstrap_mean
-from salience.measures.neighbors import VectorError, as_vectors, nearest
+from salience.measures.neighbors import VectorError, as_vectors
 from salience.vectors.hnsw.builds import BACKENDS, found_backend
 from salience.vectors.hnsw.orders import ORDERS, Material
+from salience.vectors.hnsw.truth import Truth
 
 __all__ = ["label_qrels", "ndcg", "rank_shift"]
 
@@ -56,8 +57,8 @@ def rank_shift(
     -------
     polars.DataFrame
         A row per model, best by exact search first: ``model``, ``exact``, ``hnsw`` (mean over seeds), ``loss`` (relative,
-        ``1 - hnsw / exact``) with ``loss_lo``, ``loss_hi``, ``recall``, ``rank_exact``, ``rank_hnsw``, and ``shift``:
-        positions that the model falls (rises, when negative).
+        ``1 - hnsw / exact``) with ``loss_lo``, ``loss_hi``, ``recall`` (a document as near as the k-th counts),
+        ``rank_exact``, ``rank_hnsw``, and ``shift``: positions that the model falls (rises, when negative).
 
     Raises
     ------
@@ -75,6 +76,8 @@ def rank_shift(
     """
     if not models:
         raise ValueError("there is no model; give {'name': (X, Q)}")
+    if seeds < 1:
+        raise ValueError(f"seeds={seeds}; at least one graph is built of each model")
     backend = found_backend(backend)
     pairs = {
         name: (as_vectors(X, f"X of {name!r}"), as_vectors(Q, f"Q of {name!r}"))
@@ -96,8 +99,8 @@ def rank_shift(
     found: list[dict[str, Any]] = []
     for done, (name, (X, Q)) in enumerate(pairs.items(), start=1):
         queries = np.asarray(Q[judged])
-        ids = nearest(X, queries, k, metric=metric)[0]
-        exact = ndcg(ids, qrels, judged, k)
+        truth = Truth.of(X, queries, k, metric)
+        exact = ndcg(truth.ids, qrels, judged, k)
         approximate, recalls = [], []
         for seed in range(seeds):
             index = BACKENDS[backend](
@@ -105,7 +108,7 @@ def rank_shift(
             )
             answer = index.build(X, order=ORDERS["random"](Material(n, None, None), seed)).search(queries, k)
             approximate.append(ndcg(answer, qrels, judged, k))
-            recalls.append((answer[:, :, None] == ids[:, None, :]).any(axis=2).mean())
+            recalls.append(truth.hits(answer).mean() / k)
         found.append(
             {"model": name, "recall": float(np.mean(recalls)), **_loss(exact, approximate, n_bootstrap)}
         )
@@ -124,7 +127,7 @@ def rank_shift(
 
 
 def label_qrels(y: ArrayLike, yq: ArrayLike) -> dict[int, dict[int, float]]:
-    """Relevance from labels: documents of the query's class have 1.
+    """Relevance from labels: documents of the query's class have 1. Queries of a class share one mapping.
 
     Examples
     --------
@@ -132,8 +135,11 @@ def label_qrels(y: ArrayLike, yq: ArrayLike) -> dict[int, dict[int, float]]:
     {0: {0: 1.0, 2: 1.0}}
     """
     labels, asked = np.asarray(y), np.asarray(yq)
-    members = {value: np.flatnonzero(labels == value).tolist() for value in np.unique(asked).tolist()}
-    return {q: dict.fromkeys(members[value], 1.0) for q, value in enumerate(asked.tolist())}
+    relevant = {
+        value: dict.fromkeys(np.flatnonzero(labels == value).tolist(), 1.0)
+        for value in np.unique(asked).tolist()
+    }
+    return {q: relevant[value] for q, value in enumerate(asked.tolist())}
 
 
 def ndcg(ids: ArrayLike, qrels: Qrels, queries: ArrayLike, k: int = 10) -> Floats:
