@@ -151,3 +151,18 @@ def test_presets_are_plain_data_that_cannot_be_changed():
     assert HNSW_PRESETS["paper"] == {"M": 16, "ef_construction": 128, "ef_search": 40}
     with pytest.raises(TypeError):
         HNSW_PRESETS["mine"] = {}
+
+
+def test_presets_are_what_the_libraries_have_by_default():
+    faiss, hnswlib = pytest.importorskip("faiss"), pytest.importorskip("hnswlib")
+    graph = faiss.HNSW()
+    assert HNSW_PRESETS["faiss"] == {
+        "M": graph.nb_neighbors(1), "ef_construction": graph.efConstruction, "ef_search": graph.efSearch,
+    }  # fmt: skip
+    graph = hnswlib.Index("l2", 4)
+    graph.init_index(10)
+    assert HNSW_PRESETS["hnswlib"] == {
+        "M": graph.M,
+        "ef_construction": graph.ef_construction,
+        "ef_search": graph.ef,
+    }

@@ -219,6 +219,15 @@ def test_what_an_index_cannot_do_is_refused(name, call, message, X):
         call(made(name), X)
 
 
+@pytest.mark.parametrize("name", GRAPHS)
+def test_wrong_rows_are_named_by_their_own_numbers_in_any_order(name, X):
+    for value, metric, words in ((0.0, "cosine", "row 3 of X is zero"), (np.nan, "l2", "first row 3")):
+        spoiled = X.copy()
+        spoiled[[3, 9]] = value
+        with pytest.raises(ValueError, match=words):
+            made(name, metric=metric).build(spoiled, order=np.arange(400)[::-1])
+
+
 @pytest.mark.parametrize("name", [name for name in ALL if name != "HnswIpIndex"])
 def test_a_zero_vector_has_no_cosine(name, X):
     with pytest.raises(ValueError, match="row 3 of X is zero"):

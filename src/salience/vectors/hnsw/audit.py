@@ -25,7 +25,13 @@ from salience.results.meta import Meta
 from salience.vectors.hnsw.advice import Advice, advise
 from salience.vectors.hnsw.builds import BACKENDS, Build, Graph, built, found_backend
 from salience.vectors.hnsw.comparison import compared, correlation
-from salience.vectors.hnsw.dimension import DISTANCES, NEIGHBOURS, local_intrinsic_dimension, refuse_constant
+from salience.vectors.hnsw.dimension import (
+    DISTANCES,
+    NEIGHBOURS,
+    as_dimensions,
+    local_intrinsic_dimension,
+    refuse_constant,
+)
 from salience.vectors.hnsw.orders import ORDERS, Material, Permutation, needs
 from salience.vectors.hnsw.truth import Truth
 from salience.vectors.indexes.base import as_permutation
@@ -327,7 +333,7 @@ class HnswRecallAudit(BaseEstimator):
             )
         if any("groups" in needs(name) for name, order in given.items() if order is None) and groups is None:
             raise ValueError("an order by category needs the category of each row: fit(X, groups=...)")
-        self.lid_ = _as_scores(lid, len(X)) if lid is not None else self._dimensions(X)
+        self.lid_ = as_dimensions(lid, len(X)) if lid is not None else self._dimensions(X)
         material = Material.checked(len(X), self.lid_, groups)
         return {
             name: [
@@ -344,7 +350,7 @@ class HnswRecallAudit(BaseEstimator):
 
     def _build(self, graph: Graph, orders: Mapping[str, list[Permutation]]) -> list[Build]:
         tasks = [(order, seed) for by_seed in orders.values() for seed, order in enumerate(by_seed)]
-        return pmap(partial(_build_task, graph), tasks, n_jobs=self.n_jobs or 1, progress=self.progress)
+        return pmap(partial(built, graph), tasks, n_jobs=self.n_jobs or 1, progress=self.progress)
 
     def _repeated(self, graph: Graph, order: Permutation, first: Build, notes: list[str]) -> bool:
         if self.threads > 1:
@@ -368,7 +374,7 @@ class HnswRecallAudit(BaseEstimator):
         said = self.lid_.meta.params
         return local_dimension(
             truth.rows, said.get("k") or min(NEIGHBOURS, len(truth.rows) - 1), queries=truth.queries,
-            metric=DISTANCES[self.metric], reference=said.get("reference"),
+            metric=DISTANCES[self.metric], estimator=said.get("estimator", "mle"), reference=said.get("reference"),
         )  # fmt: skip
 
     def _keep_rows(self, graph: Graph, builds: list[Build], notes: list[str], seconds: float) -> None:
@@ -391,17 +397,3 @@ class HnswRecallAudit(BaseEstimator):
                 seconds=seconds, extra={"backend": self.backend_, "reproducible": self.reproducible_},
             ),
         )  # fmt: skip
-
-
-def _build_task(graph: Graph, task: tuple[Permutation, int]) -> Build:
-    order, seed = task
-    return built(graph, order, seed)
-
-
-def _as_scores(lid: Any, n: int) -> Scores:
-    if isinstance(lid, Scores):
-        return lid
-    values = np.asarray(lid, dtype=np.float64)
-    if values.shape != (n,):
-        raise ValueError(f"lid has the shape {values.shape}; it must be one number for each of the {n} rows")
-    return Scores.from_values(values, keys="row", item="row")

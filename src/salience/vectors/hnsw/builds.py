@@ -69,9 +69,9 @@ class Build:
     found: Ids
 
 
-def built(graph: Graph, order: Ids, seed: int) -> Build:
-    """Build once and search."""
-    index = graph.index(order, seed)
+def built(graph: Graph, task: tuple[Ids, int]) -> Build:
+    """Build once, in the order and with the seed of the task, and search."""
+    index = graph.index(*task)
     truth, rows = graph.truth, graph.looked_for
     found = index.search(truth.queries, truth.asked)
     step = 1 << 14

@@ -20,10 +20,7 @@ from salience.results.meta import Meta
 __all__ = ["local_intrinsic_dimension"]
 
 NEIGHBOURS, FEW = 100, 20
-ALL_UP_TO, REFERENCE = (
-    200_000,
-    20_000,
-)  # rows that are compared with all others; rows to compare with above that
+ALL_UP_TO, REFERENCE = 200_000, 20_000  # rows that are compared with all others; rows to compare with above
 DISTANCES = {"l2": "l2", "cosine": "cosine", "ip": "cosine"}
 
 
@@ -144,3 +141,11 @@ def refuse_constant(rows: np.ndarray[Any, Any]) -> None:
         raise VectorError(
             f"all {len(rows)} rows are the same vector: there is no order and no recall to measure"
         )
+
+
+def as_dimensions(lid: Any, n: int) -> Scores:
+    """Dimensions that a person gives, as scores of `n` rows."""
+    values = np.asarray(lid, dtype=np.float64)
+    if values.shape != (n,):
+        raise ValueError(f"lid has the shape {values.shape}; it must be one number for each of the {n} rows")
+    return lid if isinstance(lid, Scores) else Scores.from_values(values, keys="row", item="row")

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 __all__ = ["HNSW_PRESETS"]
 
-#: Parameters of `HnswRecallAudit` by name. Defaults of vendors change: look at the documentation of the version you run.
+#: Parameters of `HnswRecallAudit` by name. Defaults as documented by pgvector 0.5 and Marqo 2.9, and as faiss 1.15 and
+#: hnswlib 0.8 have them; they change, so look at the documentation of the version you run.
 HNSW_PRESETS: Mapping[str, Mapping[str, int]] = MappingProxyType(
     {
         "paper": MappingProxyType({"M": 16, "ef_construction": 128, "ef_search": 40}),

@@ -179,11 +179,16 @@ class Rows:
     def blocks(self, size: int = BLOCK) -> Iterator[Floats]:
         for start in range(0, len(self), size):
             part = slice(start, start + size) if self.order is None else self.order[start : start + size]
-            yield prepared_vectors(self._array[part], self._metric, "X", start)
+            numbers = np.arange(start, min(start + size, len(self))) if self.order is None else part
+            yield prepared_vectors(self._array[part], self._metric, "X", numbers)
 
     def whole(self) -> Floats:
         """All rows at once, for libraries that learn from them."""
-        return np.concatenate(list(self.blocks()))
+        rows, start = np.empty(self.shape, dtype=np.float32), 0
+        for block in self.blocks():
+            rows[start : start + len(block)] = block
+            start += len(block)
+        return rows
 
 
 def as_permutation(order: Any, n: int) -> Ids:
@@ -208,8 +213,10 @@ def as_permutation(order: Any, n: int) -> Ids:
     return given.astype(np.int64)
 
 
-def prepared_vectors(given: Any, metric: str, name: str, first: int = 0) -> Floats:
+def prepared_vectors(given: Any, metric: str, name: str, numbers: Any = None) -> Floats:
     """Vectors as an index takes them: float32, finite, contiguous; of length 1 under the cosine.
+
+    `numbers` are those of the rows in messages, by default from 0 up.
 
     Raises
     ------
@@ -223,13 +230,13 @@ def prepared_vectors(given: Any, metric: str, name: str, first: int = 0) -> Floa
     wrong = np.flatnonzero(~np.isfinite(rows).all(axis=1))
     if wrong.size:
         raise VectorError(
-            f"{wrong.size} row(s) of {name} hold NaN, infinity or a number beyond float32, first row {first + wrong[0]}; "
-            "drop or repair them"
+            f"{wrong.size} row(s) of {name} hold NaN, infinity or a number beyond float32, first row "
+            f"{_number(numbers, wrong)}; drop or repair them"
         )
-    return _PREPARATIONS.get(metric, _as_they_are)(rows, name)
+    return _PREPARATIONS.get(metric, _as_they_are)(rows, name, numbers)
 
 
-def normalised(rows: NDArray[Any], name: str = "X") -> Floats:
+def normalised(rows: NDArray[Any], name: str = "X", numbers: Any = None) -> Floats:
     """Rows divided by their lengths, taken in float64.
 
     Raises
@@ -245,13 +252,18 @@ def normalised(rows: NDArray[Any], name: str = "X") -> Floats:
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
     if not lengths.all():
         raise VectorError(
-            f"row {np.flatnonzero(lengths == 0)[0]} of {name} is zero and has no direction, so it has no cosine; "
+            f"row {_number(numbers, np.flatnonzero(lengths == 0))} of {name} is zero and has no direction, so it has no cosine; "
             "drop the zero vectors, or take another metric"
         )
     return (rows / lengths[:, None]).astype(np.float32)
 
 
-def _as_they_are(rows: Floats, name: str) -> Floats:
+def _number(numbers: Any, wrong: Ids) -> int:
+    """The lowest number of the rows that are wrong."""
+    return int(wrong[0] if numbers is None else np.min(numbers[wrong]))
+
+
+def _as_they_are(rows: Floats, name: str, numbers: Any) -> Floats:
     return rows
 
 
