@@ -69,6 +69,13 @@ def test_a_share_that_is_none_is_refused_before_the_work(keep: str) -> None:
         share_kept(keep)
 
 
+def test_a_graph_that_is_none_is_refused_before_the_work(call, noisy: Path) -> None:
+    result = call("shrink", noisy, "-t", "y", "--graph", "full")
+    assert result.exit_code == 2
+    assert "--graph full: give one of minibatch, lsh" in result.stderr
+    assert not Path("runs").exists()
+
+
 @pytest.fixture(scope="module")
 def cone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten clusters in a narrow cone: the inner product finds the longest rows, whatever is asked."""
@@ -116,6 +123,15 @@ def test_index_without_labels_of_some_rows_of_a_table(call, cone: Path) -> None:
     assert {row["metric"] for row in json.loads(result.stdout)} == {"l2", "ip", "cosine"}
     assert "300 of 600 rows" in result.stderr
     assert Scores.load("runs/table/scores.parquet").frame["row"].max() > 300
+
+
+def test_index_shows_orders_and_dimensions_for_more_answers_than_the_graph_is_wide(call, cone: Path) -> None:
+    result = call("index", cone / "cone.npy", "-k", 50, "--seeds", 1, "--n-queries", 60)
+    assert result.exit_code == 0, result.stderr
+    assert "the intrinsic dimension around a row is" in result.stdout
+    page = Path("runs/cone/report.html").read_text()
+    assert "Recall by order of insertion" in page
+    assert "Recall by the dimension around the query" in page
 
 
 @pytest.mark.parametrize(

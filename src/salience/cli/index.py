@@ -20,6 +20,7 @@ ROWS = 20_000  # of which graphs are built, a dozen of them
 LEAST_LISTS = 2_000  # rows from which lists of codes make sense
 SPREAD = 0.02  # recall that the order of insertion may move
 LOST = 0.01  # worth that the metric may lose
+LEAST_DRAWN = 50  # queries of known dimension that make a curve
 
 
 def index(
@@ -121,7 +122,7 @@ def index(
             pictures.keep(run, picture, title, draw)
         verdict = _judged(audit, advice, whole, used, target)
         run.write_text("verdict.json", verdict.to_json())
-        said = [*_of_exact_search(whole), *str(advice).splitlines(), _unreached(scores)]
+        said = [*_of_exact_search(whole), *str(advice).splitlines(), _dimension(audit), _unreached(scores)]
         run.write_text("words.txt", f"{whole}\n\n{audit.table_}\n\n{advice}\n")
         told(run, "Will an index over these vectors serve", said, report)
     columns = (
@@ -256,7 +257,7 @@ def _audit(given: dict[str, Any], X: Any, Q: Any, y: Any, metric: str, seed: int
     audit = HnswRecallAudit(
         M=m,
         ef_construction=construction,
-        ef_search=max(search, given["k"]),
+        ef_search=max(search, given["k"] + (Q is None)),
         k=given["k"],
         orders=orders,
         seeds=given["seeds"],
@@ -309,6 +310,13 @@ def _path(whole: Any) -> Any:
     )
 
 
+def _dimension(audit: Any) -> str:
+    mean = audit.lid_.meta.extra["mean"]
+    rho, lo, hi = audit.lid_correlation_
+    found = "" if rho != rho else f"; recall against it: rank correlation {rho:.2f} ({lo:.2f} to {hi:.2f})"
+    return f"the intrinsic dimension around a row is {mean:.1f} on average{found}"
+
+
 def _unreached(scores: Any) -> str:
     from salience.report.words import plural
 
@@ -330,5 +338,11 @@ def _pictures(part: Any, audit: Any) -> dict[str, tuple[str, Any]]:
         drawn["shift"] = (
             "Configurations by recall and by what they are worth",
             lambda: draw_shift(part.rank_shift),
+        )
+    drawn["orders"] = ("Recall by order of insertion", lambda: audit.plot("orders"))
+    if audit.queries_["lid"].is_finite().sum() >= LEAST_DRAWN:
+        drawn["dimension"] = (
+            "Recall by the dimension around the query, rows in random order",
+            lambda: audit.plot("dimension"),
         )
     return drawn

@@ -267,4 +267,4 @@ def _as_they_are(rows: Floats, name: str, numbers: Any) -> Floats:
     return rows
 
 
-_PREPARATIONS: Mapping[str, Callable[[Floats, str], Floats]] = {"cosine": normalised}
+_PREPARATIONS: Mapping[str, Callable[[NDArray[Any], str, Any], Floats]] = {"cosine": normalised}
