@@ -62,11 +62,14 @@ def shrink(
     from salience.cli.rank import open_table
     from salience.data.readers import open_source
     from salience.instances import plot_kept
+    from salience.instances.gais.graphs import GRAPHS
     from salience.report.words import plural
     from salience.runs.writer import RunWriter
 
     label = o.one_label(target, "rows of each class are kept")
-    share_kept(keep)  # a wrong one is said before the work, not after it
+    share_kept(keep)  # what is wrong is said before the work, not after it
+    if graph not in GRAPHS:
+        raise ValueError(f"--graph {graph}: give one of {', '.join(GRAPHS)}")
     o.check_strict(strict, verify)
     if kept is not None:
         check_kept("--kept", kept, force)
