@@ -76,6 +76,19 @@ def test_labels_that_are_none_are_refused(y, words):
         LabelTask(y, 3)
 
 
+@pytest.mark.parametrize("kind", ["string", "Int64"])
+def test_missing_labels_of_pandas_are_refused(kind):
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="missing labels|NaN"):
+        LabelTask(pandas.Series(["1", None, "2"]).astype(kind), 3)
+
+
+def test_whole_numbers_that_pandas_holds_as_objects_are_numbers():
+    pandas = pytest.importorskip("pandas")
+    judge = LabelTask(np.array([3, 4]), 2).judge(pandas.Series([4], dtype="Int64").astype(object), 1, k=1)
+    assert judge.found(np.array([[1]])).tolist() == [1]
+
+
 def test_labels_of_another_type_are_refused():
     with pytest.raises(TypeError, match="one type"):
         LabelTask([0, 1], 2).judge(["0"], 1, 1)

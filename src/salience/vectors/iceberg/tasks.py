@@ -27,7 +27,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
 
 VOTES = (5, 10, 50, 100)  # neighbours that vote
-SHOWN = 10  # names in a message
+MISSING = ("None", "nan", "<NA>", "NaT")
 
 
 @dataclass(frozen=True)
@@ -302,9 +302,11 @@ def _labels(given: Any, n: int, name: str, of: str) -> NDArray[Any]:
     if labels.shape != (n,):
         raise ValueError(f"{name} has the shape {labels.shape}; give one label for each {of}, shape ({n},)")
     if labels.dtype.kind == "O":
-        if any(label is None or label != label for label in labels):
+        # None, NaN, and what pandas has instead, which cannot be compared with itself
+        if any(not isinstance(label, str) and str(label) in MISSING for label in labels):
             raise ValueError(f"{name} has missing labels; drop those rows, or give them a label of their own")
-        labels = labels.astype(str) if any(isinstance(label, str) for label in labels) else labels
+        texts = any(isinstance(label, str) for label in labels)
+        labels = labels.astype(str) if texts else np.array(labels.tolist())
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise ValueError(
             f"{name} contains NaN or infinity; drop those rows, or give them a label of their own"
