@@ -20,13 +20,14 @@ from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[imp
 
 from salience.measures.candidates import COSINE, EUCLIDEAN, INNER, floors_of, norms, scan, settle
 
-__all__ = ["METRICS", "VectorError", "as_vectors", "nearest", "nearest_by"]
+__all__ = ["METRICS", "VectorError", "as_vectors", "check_finite", "nearest", "nearest_by"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 Neighbours: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 KINDS = {"l2": EUCLIDEAN, "ip": INNER, "cosine": COSINE}
 METRICS = tuple(KINDS)
+LOOKED_AT = 1 << 14  # rows at a time in search of bad ones
 CHUNK, TILE = 256, 2048  # queries and rows multiplied at a time: the products stay in the cache
 HALF = 2.0**-24  # how far rounding to float32 can be off, relatively
 LARGEST = 1e37  # of a product, with room below the end of float32
@@ -131,6 +132,18 @@ def as_vectors(given: Any, name: str = "vectors") -> NDArray[Any]:
     if 0 in array.shape:
         raise VectorError(f"{name} is empty: its shape is {array.shape}")
     return array
+
+
+def check_finite(vectors: NDArray[Any], name: str) -> None:
+    """Refuse vectors with a row that is not finite in float32; a memory-mapped array is read block by block.
+
+    Raises
+    ------
+    VectorError
+        Names the first such row.
+    """
+    for start in range(0, len(vectors), LOOKED_AT):
+        _Part.of(vectors, start, min(start + LOOKED_AT, len(vectors)), name, directed=False)
 
 
 @dataclass(frozen=True)

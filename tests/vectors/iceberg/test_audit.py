@@ -261,6 +261,13 @@ def test_without_queries_rows_are_taken_and_never_find_themselves(blobs):
     assert worth(twice)["l2"] < 0.5
 
 
+def test_chance_of_rows_as_queries_counts_the_others():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 6)), np.arange(40) // 2  # the other row of the pair is one of 39
+    report = FunnelAudit(k=3, n_queries=40).fit(X, y).report_
+    assert report.chance == pytest.approx(3 / 39)
+
+
 def test_rows_alone_in_their_class_are_no_queries(blobs):
     X, y, _, _ = blobs
     lonely = y.copy()
@@ -463,6 +470,36 @@ def test_bad_data_is_refused(blobs, change, words):
         audited(change(*blobs), on_missing="drop")
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
+def test_the_row_that_holds_no_number_is_named(blobs, bad):
+    X, y, Q, yq = blobs
+    X, Q = X.copy(), Q.copy()
+    Q[4, 2] = bad
+    with pytest.raises(ValueError, match="row 4 of queries"):
+        audited((X, y, Q, yq))
+    X[9, 1] = bad
+    with pytest.raises(ValueError, match="row 9 of X"):
+        audited((X, y, Q, yq))
+
+
+@pytest.mark.parametrize(
+    ("options", "labels", "words"),
+    [
+        ({"k": 401}, None, "give a k of at most 400"),
+        ({}, np.full(60, 99), "not in the base"),
+        ({"task": "hit", "probe": True}, np.arange(60), "probe=False"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_before_anything_is_built(blobs, options, labels, words):
+    class Never(Brute):
+        def build(self, X):
+            raise AssertionError
+
+    X, y, Q, yq = blobs
+    with pytest.raises(ValueError, match=words):
+        audited((X, y, Q, yq if labels is None else labels), indexes={"never": Never()}, **options)
+
+
 def test_a_zero_row_that_is_a_query_is_named_by_its_row(blobs):
     X, y, _, _ = blobs
     X = X.copy()
@@ -491,6 +528,16 @@ def test_a_zero_vector_is_fine_without_the_cosine(blobs):
             {"indexes": {"x": Brute()}, "sweep": {"x": {"ef": [1]}}},
             ValueError,
             "'ef', which Brute does not have",
+        ),
+        (
+            {"indexes": {"x": Brute()}, "sweep": {"x": {"loses": []}}},
+            ValueError,
+            "a list of the values to try",
+        ),
+        (
+            {"indexes": {"x": Brute()}, "sweep": {"x": {"loses": 3}}},
+            ValueError,
+            "a list of the values to try",
         ),
         ({"indexes": {"x": Brute(instead=10**6, loses=1)}}, ValueError, "rows are numbered"),
         ({"repair": ["centre"]}, ValueError, "'all-but-top'"),

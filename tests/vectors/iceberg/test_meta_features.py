@@ -122,6 +122,7 @@ def test_zero_rows_are_said(blobs):
         (np.zeros((20, 3)), "equal"),
         (np.eye(3), "n_samples = 3"),
         (np.full((9, 2), np.nan), "NaN"),
+        (np.eye(9) * 1e200, "too large to square"),
         (np.ones(5), "single vector"),
     ],
 )

@@ -19,9 +19,10 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from salience.measures.neighbors import METRICS, VectorError
+from salience.measures.neighbors import METRICS, check_finite
 from salience.results.meta import Interval as Level
 from salience.results.meta import Meta
+from salience.vectors.iceberg.asking import Asked, check_k, given_queries, own_queries, warn_of_copies
 from salience.vectors.iceberg.meta import vector_meta_features
 from salience.vectors.iceberg.repairs import REPAIRS
 from salience.vectors.iceberg.report import FunnelReport, Measured
@@ -33,7 +34,7 @@ from salience.vectors.iceberg.search import (
     index_answers,
     settings_of,
 )
-from salience.vectors.iceberg.tasks import TASKS, Judge
+from salience.vectors.iceberg.tasks import TASKS
 from salience.vectors.iceberg.tree import recommend_index
 from salience.vectors.indexes.base import Index
 
@@ -42,7 +43,6 @@ __all__ = ["FunnelAudit"]
 Progress = Callable[[int, int], None]
 UNITS = {"label": "label recall", "hit": "hits", "score": "matching score"}
 PROBED = 20_000  # rows that the linear model learns from
-SHOWN = 10  # names in a message
 
 
 class FunnelAudit(BaseEstimator):
@@ -209,16 +209,22 @@ class FunnelAudit(BaseEstimator):
         -------
         self
         """
-        X = validate_data(self, X, dtype="numeric", ensure_min_samples=4)
+        X = self._numbers(X, "X", ensure_min_samples=4)
         random = check_random_state(self.random_state)
         self._seed = int(random.randint(2**31 - 1))
         self._base, self._task = X, TASKS[self.task](y, len(X))
+        self._drawn = np.sort(random.permutation(len(X))[: self.n_queries]).astype(np.int64)
         self._check()
+        # what cannot be asked is refused before anything is built
+        asked = None
+        if queries is not None:
+            asked = self._given(queries, query_labels)
+        elif self.task != "score":
+            asked = own_queries(self._task, X, self._drawn, self.k, self.metrics)
+            check_k(self.k, len(X), self._task.takes_out)
         self.meta_ = vector_meta_features(X, self._task.codes, self.sample, random_state=self._seed)
         self.recommendation_ = recommend_index(self.meta_)
-        self._drawn = np.sort(random.permutation(len(X))[: self.n_queries]).astype(np.int64)
-        evaluates = queries is not None or self.task != "score"
-        steps = Steps(len(self.indexes or {}) + (self._searches if evaluates else 0), self.progress)
+        steps = Steps(len(self.indexes or {}) + (self._searches if asked else 0), self.progress)
         self.indexes_, self.build_seconds_ = {}, {}
         for name, index in (self.indexes or {}).items():
             started = time.perf_counter()
@@ -226,9 +232,8 @@ class FunnelAudit(BaseEstimator):
             built.build(X)
             self.indexes_[name], self.build_seconds_[name] = built, time.perf_counter() - started
             steps.stage()
-        if evaluates:
-            asked = None if queries is None else validate_data(self, queries, dtype="numeric", reset=False)
-            self.report_ = self._evaluate(asked, query_labels, steps)
+        if asked:
+            self.report_ = self._evaluate(asked, steps)
             self.scores_ = self.report_.scores
         return self
 
@@ -248,8 +253,17 @@ class FunnelAudit(BaseEstimator):
         FunnelReport
         """
         check_is_fitted(self, "recommendation_")
-        queries = validate_data(self, Q, dtype="numeric", reset=False)
-        return self._evaluate(queries, labels, Steps(self._searches, self.progress))
+        return self._evaluate(self._given(Q, labels), Steps(self._searches, self.progress))
+
+    def _numbers(self, given: Any, name: str, **options: Any) -> NDArray[Any]:
+        array: NDArray[Any] = validate_data(self, given, dtype="numeric", ensure_all_finite=False, **options)
+        check_finite(array, name)
+        return array
+
+    def _given(self, Q: Any, wanted: Any) -> Asked:
+        queries = self._numbers(Q, "queries", reset=False)
+        check_k(self.k, len(self._base), takes_out=False)
+        return given_queries(self._task, queries, wanted, self.k, self.on_missing)
 
     @property
     def _searches(self) -> int:
@@ -261,71 +275,23 @@ class FunnelAudit(BaseEstimator):
     def _repairs(self) -> tuple[str, ...]:
         return (self.repair,) if isinstance(self.repair, str) else tuple(self.repair or ())
 
-    def _evaluate(self, asked: NDArray[Any] | None, wanted: Any, steps: Steps) -> FunnelReport:
+    def _evaluate(self, asked: Asked, steps: Steps) -> FunnelReport:
         started = time.perf_counter()
-        notes: list[str] = []
-        queries, judge, without = self._queries(asked, wanted, notes)
-        self._check_k(without is not None)
+        queries, without, notes = asked.queries, asked.without, asked.notes
         exact = exact_answers(self._base, queries, self.k, self.metrics, without, self.memory, steps)
-        if asked is not None and self._task.takes_out:
-            _warn_of_copies(self._base, queries, exact, notes)
+        if without is None and self._task.takes_out:
+            notes += warn_of_copies(self._base, queries, exact)
         searched = list(
             index_answers(self.indexes_, self.sweep or {}, queries, self.k, len(self._base), without, steps)
         )
         repaired = {name: self._after(name, queries, without, steps) for name in self._repairs}
         measured = Measured(
-            exact, searched, judge, len(self._base), self._task.codes, self.build_seconds_, self.n_bootstrap,
-            self._seed, f"{UNITS[self.task]}@{self.k}",
+            exact, searched, asked.judge, len(self._base), without is not None, self._task.codes, self.build_seconds_,
+            self.n_bootstrap, self._seed, f"{UNITS[self.task]}@{self.k}",
         )  # fmt: skip
-        probe = self._probed(queries, judge, without) if self.probe else None
+        probe = self._probed(asked) if self.probe else None
         meta = self._meta(notes, time.perf_counter() - started)
         return measured.report(meta, self.meta_, self.recommendation_, repaired, probe, notes)
-
-    def _queries(
-        self, asked: NDArray[Any] | None, wanted: Any, notes: list[str]
-    ) -> tuple[NDArray[Any], Judge, NDArray[np.int64] | None]:
-        """Queries that can find something, what they look for, and the rows that they are."""
-        if asked is not None:
-            judge = self._task.judge(wanted, len(asked), self.k)
-            there = np.flatnonzero(judge.possible > 0)
-            lost = len(asked) - len(there)
-            if lost:
-                names = np.unique(judge.names[judge.possible == 0].astype(str)).tolist()
-                said = f"{', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''}"
-                if self.on_missing == "error":
-                    raise ValueError(
-                        f"{lost} of {len(asked)} queries look for what is not in the base: {said}; give the base such rows, "
-                        "or say on_missing='drop'"
-                    )
-                notes.append(
-                    f"{lost} queries were dropped, for what they look for is not in the base: {said}"
-                )
-            if not there.size:
-                raise ValueError("no query looks for anything in the base: there is nothing to evaluate")
-            return (asked, judge, None) if not lost else (asked[there], judge.part(there), None)
-        own = self._task.own(self._drawn, self.k)
-        there = np.flatnonzero(own.possible > 0)
-        if not there.size:
-            raise ValueError(
-                "every row drawn as a query is the only one of its label, so none can find another"
-            )
-        if there.size < len(self._drawn):
-            notes.append(
-                f"{len(self._drawn) - there.size} rows were not taken as queries: they are alone in their class"
-            )
-        rows = self._drawn[there]
-        queries = np.asarray(self._base[rows])
-        zero = rows[~queries.any(axis=1)]
-        if zero.size and "cosine" in self.metrics:
-            raise VectorError(
-                f"row {zero[0]} of X is zero and has no direction, so it has no cosine; drop the zero vectors, or leave "
-                "'cosine' out of metrics"
-            )
-        return (
-            queries,
-            self._task.own(rows, self.k),
-            rows if self._task.takes_out else None,
-        )
 
     def _after(
         self, name: str, queries: NDArray[Any], without: NDArray[np.int64] | None, steps: Steps
@@ -335,31 +301,18 @@ class FunnelAudit(BaseEstimator):
             repair(self._base), repair(queries), self.k, self.metrics, without, self.memory, steps
         )
 
-    def _probed(self, queries: NDArray[Any], judge: Judge, without: NDArray[np.int64] | None) -> float:
-        if self._task.codes is None or judge.codes is None:
-            raise ValueError(f"probe=True learns labels, and task={self.task!r} has none; say probe=False")
-        left = (
-            np.arange(len(self._base))
-            if without is None
-            else np.setdiff1d(np.arange(len(self._base)), without)
-        )
-        if np.unique(self._task.codes[left]).size < 2:
+    def _probed(self, asked: Asked) -> float:
+        codes, rows = self._task.codes, np.arange(len(self._base))
+        assert codes is not None
+        left = rows if asked.without is None else np.setdiff1d(rows, asked.without)
+        if np.unique(codes[left]).size < 2:
             raise ValueError("probe=True needs two labels or more among the rows that are not queries")
         rows = np.sort(check_random_state(self._seed).permutation(left)[:PROBED])
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # 300 steps are enough for a ceiling
-            model.fit(np.asarray(self._base[rows], dtype=np.float64), self._task.codes[rows])
-        return float(np.mean(model.predict(np.asarray(queries, dtype=np.float64)) == judge.codes))
-
-    def _check_k(self, takes_out: bool) -> None:
-        n = len(self._base)
-        if self.k > n - takes_out:
-            raise VectorError(
-                f"k={self.k} answers of n_samples = {n} rows"
-                + (" (a row is not its own answer)" if takes_out else "")
-                + f"; give a k of at most {n - takes_out}"
-            )
+            model.fit(np.asarray(self._base[rows], dtype=np.float64), codes[rows])
+        return float(np.mean(model.predict(np.asarray(asked.queries, dtype=np.float64)) == asked.judge.codes))
 
     def _check(self) -> None:
         unknown = [metric for metric in self.metrics if metric not in METRICS]
@@ -368,6 +321,8 @@ class FunnelAudit(BaseEstimator):
         wrong = [name for name in self._repairs if name not in REPAIRS]
         if wrong:
             raise ValueError(f"repair={wrong[0]!r} is unknown; repairs are {', '.join(map(repr, REPAIRS))}")
+        if self.probe and self._task.codes is None:
+            raise ValueError(f"probe=True learns labels, and task={self.task!r} has none; say probe=False")
         check_indexes(self.indexes or {}, self.sweep or {}, self.metrics)
 
     def _meta(self, notes: Sequence[str], seconds: float) -> Meta:
@@ -385,17 +340,3 @@ class FunnelAudit(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = self.task == "label"
         return tags
-
-
-def _warn_of_copies(
-    base: NDArray[Any], queries: NDArray[Any], exact: Sequence[Answers], notes: list[str]
-) -> None:
-    same = np.zeros(len(queries), dtype=bool)
-    for answers in exact:
-        same |= (np.asarray(base[answers.ids[:, 0]]) == queries).all(axis=1)
-    if same.any():
-        notes.append(
-            f"{int(same.sum())} of {len(queries)} queries are rows of the base and find themselves, which inflates the "
-            "result; leave them out of the base, or give no queries and let rows be taken"
-        )
-        warnings.warn(notes[-1], UserWarning, stacklevel=4)

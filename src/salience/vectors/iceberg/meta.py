@@ -124,16 +124,19 @@ def vector_meta_features(
     drawn = random.permutation(len(array))[:sample]
     rows = np.sort(drawn)  # a mapped file is read forwards
     vectors = np.asarray(array[rows], dtype=np.float64)
-    wrong = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(vectors, axis=1)
+    wrong = np.flatnonzero(~np.isfinite(lengths))
     if wrong.size:
-        raise VectorError(f"row {rows[wrong[0]]} of X holds NaN or infinity; drop or repair it")
+        raise VectorError(
+            f"row {rows[wrong[0]]} of X holds NaN, infinity or a number too large to square; drop or repair it"
+        )
     if (vectors == vectors[0]).all():
         raise VectorError(
             f"all {len(rows)} rows looked at are equal, so they have no groups and no neighbours"
         )
     notes: list[str] = []
     groups, source = _groups(vectors, y, array, rows, random, notes)
-    lengths = np.linalg.norm(vectors, axis=1)
     if not lengths.all():
         notes.append(
             f"{int((lengths == 0).sum())} rows are zero: they have no angle and no place in DBI_C's sphere"

@@ -166,6 +166,8 @@ class Measured:
     judge : Judge
     rows : int
         Of the base.
+    taken : bool
+        Whether a query is a row of the base, which is then no answer to it.
     labels : ndarray of int64, shape (rows,), or None
     build_seconds : mapping of str to float
     n_bootstrap, seed : int
@@ -176,6 +178,7 @@ class Measured:
     searched: Sequence[Answers]
     judge: Judge
     rows: int
+    taken: bool
     labels: NDArray[np.int64] | None
     build_seconds: dict[str, float]
     n_bootstrap: int
@@ -302,8 +305,8 @@ class Measured:
         k = self.exact[0].ids.shape[1]
         labels, wanted = self.labels, self.judge.codes
         if labels is not None and wanted is not None:
-            shares = np.bincount(labels) / self.rows
-            return float(k * shares[wanted].sum() / self.judge.possible.sum())
+            others = np.bincount(labels)[wanted] - self.taken
+            return float(k * others.sum() / (self.rows - self.taken) / self.judge.possible.sum())
         return k / self.rows
 
 

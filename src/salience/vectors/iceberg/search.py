@@ -35,8 +35,6 @@ class Answers:
         -1 where there is no answer.
     seconds : float
         Per query.
-    first : ndarray of float32, shape (m,), or None
-        Value of the best answer of an exact search.
     """
 
     metric: str
@@ -44,7 +42,6 @@ class Answers:
     params: str
     ids: Ids
     seconds: float
-    first: NDArray[np.float32] | None = None
 
     @property
     def name(self) -> dict[str, str]:
@@ -84,8 +81,7 @@ def exact_answers(
     seconds = (time.perf_counter() - started) / len(Q)
     steps.stage()
     return [
-        Answers(metric, EXACT, "{}", _cut(ids, k, without), seconds, values[:, 0])
-        for metric, (ids, values) in found.items()
+        Answers(metric, EXACT, "{}", _cut(ids, k, without), seconds) for metric, (ids, _) in found.items()
     ]
 
 
@@ -145,10 +141,14 @@ def check_indexes(indexes: Mapping[str, Any], sweep: Sweep, metrics: Sequence[st
             raise ValueError(
                 f"sweep names {name!r}; the indexes are {', '.join(map(repr, indexes)) or 'none'}"
             )
-        for attribute in grid:
+        for attribute, values in grid.items():
             if not hasattr(indexes[name], attribute):
                 raise ValueError(
                     f"sweep[{name!r}] varies {attribute!r}, which {type(indexes[name]).__name__} does not have"
+                )
+            if np.ndim(values) != 1 or not len(values):
+                raise ValueError(
+                    f"sweep[{name!r}][{attribute!r}] is {values!r}; it must be a list of the values to try"
                 )
 
 
