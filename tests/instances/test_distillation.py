@@ -244,13 +244,26 @@ def test_the_gap_is_the_sum_of_the_formula():
     assert torch.equal(logits, net(x))
 
 
-def test_a_step_is_as_long_as_its_size(teacher, data):
+@pytest.mark.parametrize("activation", [0.0, 0.75])
+def test_a_step_is_as_long_as_its_size_times_how_free_the_pixels_are(teacher, data, activation):
     x, y = 0.25 + data[0][:6] / 2, data[1][:6]  # away from the ends of the range
+    maps = torch.full((6, SIDE, SIDE), activation)
     with evaluating(teacher):
-        one, _ = refine(
-            teacher, x, y, torch.zeros(6, SIDE, SIDE), Refinement(eps=1.0, steps=1, step_size=0.1)
-        )
-    assert torch.allclose((one - x).flatten(1).norm(dim=1), torch.full((6,), 0.1), atol=1e-5)
+        one, _ = refine(teacher, x, y, maps, Refinement(eps=1.0, steps=1, step_size=0.1))
+    length = torch.full((6,), 0.1 * (1 - activation))
+    assert torch.allclose((one - x).flatten(1).norm(dim=1), length, atol=1e-5)
+
+
+def test_the_statistics_pull_as_hard_as_alpha_says(teacher, data):
+    images, maps = data[0][:60], torch.zeros(60, SIDE, SIDE)
+    ends = []
+    with evaluating(teacher):
+        for alpha in (1e-9, 10.0):
+            _, history = refine(teacher, images, data[1][:60], maps, Refinement(alpha_bn=alpha, steps=15))
+            parts = np.array(history["cross_entropy"]) + alpha * np.array(history["bn"])
+            assert history["loss"] == pytest.approx(parts, rel=1e-5)
+            ends.append(history["bn"][-1])
+    assert ends[1] < ends[0] / 2
 
 
 def test_a_gradient_that_is_not_a_number_touches_nothing(data):
