@@ -207,7 +207,7 @@ def autoencoder(loss_of, seed, epochs):
         return {"loss": optimizer.step(closure).item()}
 
     fit(step, TensorBatches(torch.zeros(1)), epochs=epochs, model=model)
-    return basis, model[1].detach(), float(loss_of(model[0], model[1], half))
+    return basis, model[1].detach(), loss_of(model[0], model[1], half).item()
 
 
 def angles(basis, decoder):
@@ -238,7 +238,7 @@ def test_a_linear_autoencoder_learns_the_principal_components_in_order(seed):
     basis, decoder, loss = autoencoder(over_all_lengths, seed, 40)
     assert max(angles(basis, decoder)) < 1.0
     tails = [EIGENVALUES[k:].sum().item() for k in range(1, 7)]
-    assert loss == pytest.approx(np.mean(tails), abs=1e-3)
+    assert loss == pytest.approx(np.mean(tails), rel=1e-5)
 
 
 def test_plain_dropout_gives_no_order():
