@@ -109,6 +109,16 @@ def test_the_reduction_is_the_difference_of_two_divergences(fitted):
     )
 
 
+def test_the_reduction_is_the_mean_over_the_targets():
+    money = texts(MONEY, 30)
+    mask = np.arange(len(RAW)) < 70
+    each = [resampler().fit(RAW, some).kl_reduction(mask) for some in (TARGET, money)]
+    assert abs(each[0] - each[1]) > 0.01
+    for separate in (False, True):
+        both = resampler(separate_targets=separate).fit(RAW, [TARGET, money])
+        assert both.kl_reduction(mask) == pytest.approx(np.mean(each), abs=1e-12)
+
+
 def test_the_reduction_of_pieces_counts_those_pieces_only():
     documents = [" ".join(texts(FRUIT if i % 4 == 0 else MONEY, 3, 40, seed=i)) for i in range(60)]
     found = resampler(20, chunk_words=50).fit(documents, TARGET)
