@@ -1,5 +1,6 @@
 """GraphAttentionSelector: which rows it keeps, when it refuses, and scikit-learn's contract."""
 
+import math
 import pickle
 
 import numpy as np
@@ -18,8 +19,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from salience.instances import GraphAttentionSelector
 from salience.instances.gais.graphs import GRAPHS
-from salience.instances.gais.rates import is_margin_model
-from salience.instances.gais.rounds import SCORES
+from salience.instances.gais.rates import Folds, is_margin_model, rate_table
+from salience.instances.gais.rounds import SCORES, Recipe
+from salience.instances.gais.table import table_of
 from salience.instances.gais.training import Reading
 from salience.verify import rows, verify
 
@@ -112,10 +114,17 @@ def test_the_same_seed_keeps_the_same_rows(table, fitted):
     assert (other.scores_.values != fitted.scores_.values).any()
 
 
-def test_rounds_are_averaged(table):
+def test_rounds_are_averaged(table, fitted):
     selector = GraphAttentionSelector(n_rounds=3, **QUICK).fit(*table)
     assert selector.scores_.replicates.shape == (3, 300)
     assert selector.scores_.meta.replicate_of == "partition"
+    ends = selector.scores_.frame.group_by("class").agg(low=pl.min("value"), high=pl.max("value"))
+    assert set(ends["low"]) | set(ends["high"]) == {0.0, 1.0}, "what is averaged is scaled afterwards"
+    assert (
+        selector.degree_.sum()
+        == fitted.degree_.sum()
+        == 2 * sum(round(0.1 * math.comb(150, 2)) for _ in "12")
+    )
     assert len(selector.neighbours(0)) > len(GraphAttentionSelector(**QUICK).fit(*table).neighbours(0))
 
 
@@ -131,6 +140,7 @@ def test_some_batches_leave_rows_without_a_score(table):
 def test_cover_learns_from_those_batches_and_scores_all(table):
     selector = GraphAttentionSelector(batch_size=50, n_batches=2, cover=True, **QUICK).fit(*table)
     assert np.isfinite(selector.scores_.values).all()
+    assert Recipe.of(**selector.get_params()).learning.train_batches == 2
 
 
 # ---- wrong labels ---------------------------------------------------------------------------------------
@@ -217,6 +227,24 @@ def test_a_block_of_equal_rows_does_not_fill_the_budget():
     assert diverse[:60].sum() == 1
 
 
+def test_kept_rows_of_a_class_are_no_neighbours_when_they_are_to_be_diverse(table):
+    y = table[1]
+    beside = []
+    for diverse in (False, True):
+        selector = GraphAttentionSelector("knn", n_neighbors=3, rate=0.1, diverse=diverse, **QUICK).fit(
+            *table
+        )
+        kept = selector.get_support()
+        near = [
+            selector.neighbours(row).filter("same_class")["neighbour"].to_numpy()
+            for row in np.flatnonzero(kept)
+        ]
+        beside.append(sum(int(kept[rows].sum()) for rows in near))
+        assert kept.sum() == sum(np.ceil(0.1 * np.bincount(y)))
+    assert beside[0] > 0
+    assert beside[1] == 0
+
+
 # ---- edges and explanations -----------------------------------------------------------------------------
 
 
@@ -296,6 +324,20 @@ def test_the_rate_is_tried_on_rows_that_were_not_selected_from(table):
         progress=lambda done, total: told.append((done, total)),
     ).fit(*table)  # fmt: skip
     assert told == [(i, 9) for i in range(1, 10)]
+
+
+def test_a_fold_selects_among_its_training_rows_only(table):
+    seen = []
+
+    def select(X, y, fold):
+        seen.append({tuple(row) for row in X})
+        return lambda rate: np.arange(len(y)) < rate * len(y)
+
+    X, y = table
+    found = rate_table(X, table_of(X, y), Folds(DecisionTreeClassifier(), [0.5], 3, 0), select)
+    assert [len(rows) for rows in seen] == [200] * 3
+    assert not set.intersection(*seen), "each row is held out once"
+    assert found["kept"].to_list() == [0.5, 1.0]
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,27 @@ def test_the_same_seed_gives_the_same_bits_and_leaves_torch_alone(table):
     assert torch.get_num_threads() == before[1]
 
 
+@pytest.mark.parametrize(
+    "other",
+    [{"drop_edges": 0.6}, {"weight_decay": 0.1}, {"lr": 0.05}, {"heads": 2}, {"hidden": 8}, {"epochs": 16}],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_is_asked_of_the_training_is_done(table, other):
+    graph = graph_of(table)
+    usual = {"epochs": 15, "heads": 4, "hidden": 16}
+    plain, changed = (read_rows(*table, graph, Learning(**{**usual, **more}), 0) for more in ({}, other))
+    assert np.abs(plain.confidence - changed.confidence).max() > 1e-3
+
+
+def test_a_tenth_of_each_class_is_held_out_at_least_one_row_and_never_all():
+    codes = np.repeat([0, 1, 2, 3], [200, 12, 2, 1])
+    covered = np.ones(215, dtype=bool)
+    held = training._held_out(codes, covered, 0.1, np.random.default_rng(0))
+    assert np.bincount(codes[held], minlength=4).tolist() == [20, 1, 1, 0]
+    most = training._held_out(codes, covered, 0.99, np.random.default_rng(0))
+    assert np.bincount(codes[most], minlength=4).tolist() == [198, 11, 1, 0]
+
+
 def test_labels_held_out_are_not_learned_from(table, monkeypatch):
     X, codes = table
     graph = graph_of(table)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from salience.instances.gais import graphs
 from salience.instances.gais.batches import stratified_pieces
 from salience.instances.gais.graphs import GRAPHS, GraphOptions
 from salience.measures.signhash import SignHash
@@ -156,11 +157,33 @@ def test_more_neighbours_than_rows_are_all_the_others():
 
 
 @pytest.mark.parametrize("name", ["lsh", "lsh-multilevel", "lsh-multiview"])
-def test_a_bucket_of_all_rows_is_cut_so_that_edges_grow_with_the_rows(name):
+def test_a_bucket_of_all_rows_is_cut_so_that_pairs_grow_with_the_rows(name, monkeypatch):
     """Equal directions fall into one bucket: without cutting there would be all pairs."""
+    sizes = []
+    most_alike = graphs._most_alike
+
+    def spy(U, rows, most):
+        sizes.append(len(rows))
+        return most_alike(U, rows, most)
+
+    monkeypatch.setattr(graphs, "_most_alike", spy)
     X = np.outer(np.linspace(1.0, 2.0, 400), np.ones(3))
     graph = built(name, (X, np.arange(400) % 2), options=GraphOptions(batch_size=16))
+    assert max(sizes) == 16
     assert np.bincount(graph.receiver, minlength=400).max() <= 32
+
+
+@pytest.mark.parametrize("name", ["lsh", "lsh-multilevel", "lsh-multiview"])
+def test_hashed_graphs_are_learned_from_along_their_buckets(name):
+    """In pieces of four batches; by chance a sixth of the edges would lie inside one."""
+    X = np.random.default_rng(0).normal(size=(384, 3))
+    options = GraphOptions(batch_size=16, bits=4, levels=(2, 4, 6), max_degree=4)
+    graph = built(name, (X, np.arange(384) % 2), options=options)
+    assert {len(rows) for rows in graph.pieces} == {64}
+    piece = np.empty(384, dtype=int)
+    for place, rows in enumerate(graph.pieces):
+        piece[rows] = place
+    assert (piece[graph.receiver] == piece[graph.sender]).mean() > 0.5
 
 
 @pytest.mark.parametrize("name", sorted(GRAPHS))

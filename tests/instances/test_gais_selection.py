@@ -36,6 +36,11 @@ def test_rows_without_a_score_are_never_kept():
     assert kept_above(values, np.zeros(4, int), 0.0).tolist() == [False, True, False, True]
 
 
+def test_the_share_is_one_of_the_whole_class_though_some_rows_have_no_score():
+    values = np.r_[np.full(5, np.nan), np.arange(5.0)]
+    assert np.flatnonzero(kept_rate(values, np.zeros(10, int), 0.4)).tolist() == [6, 7, 8, 9]
+
+
 def test_a_level_keeps_what_reaches_it_and_the_best_of_each_class():
     values, codes = np.array([0.2, 0.8, 0.5, 0.3, 0.1]), np.array([0, 0, 0, 1, 1])
     assert kept_above(values, codes, 0.5).tolist() == [False, True, True, True, False]
