@@ -88,6 +88,17 @@ def test_what_is_no_matrix_of_numbers_is_refused_in_words(tmp_path):
     (tmp_path / "cut.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(SourceError, match="cut off"):
         read_vectors(tmp_path / "cut.npz")
+    (tmp_path / "npy.npz").write_bytes((tmp_path / "shape.npy").read_bytes())
+    with pytest.raises(SourceError, match=r"no \.npz file"):
+        read_vectors(tmp_path / "npy.npz")
+    (tmp_path / "zip.npy").write_bytes(written(tmp_path / "zip.npz").read_bytes())
+    with pytest.raises(SourceError, match=r"name it \.npz"):
+        read_vectors(tmp_path / "zip.npy")
+    damaged = bytearray((tmp_path / "zip.npz").read_bytes())
+    damaged[-len(damaged) // 2] ^= 255
+    (tmp_path / "damaged.npz").write_bytes(damaged)
+    with pytest.raises(SourceError, match="damaged"):
+        read_vectors(tmp_path / "damaged.npz")
     pl.DataFrame({"v": [[1.0, 2.0], [1.0]]}).write_parquet(tmp_path / "odd.parquet")
     with pytest.raises(SourceError, match=r"row 1 of 'v'.*1 numbers, others have 2"):
         read_vectors(tmp_path / "odd.parquet")

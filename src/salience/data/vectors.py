@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def read_labels(path: str | os.PathLike[str], column: str | None = None) -> NDAr
         No such file, more than one column without `column`, a label that is missing, Python objects.
     """
     given = Path(path)
-    if given.suffix.lower() in READERS and given.suffix.lower() in (".npy", ".npz"):
+    if given.suffix.lower() in (".npy", ".npz"):
         values = _reader(given)(given, column)
         values = values.ravel() if values.ndim == 2 and 1 in values.shape else values
     else:
@@ -113,6 +114,8 @@ def _column(path: Path, column: str | None) -> NDArray[Any]:
 
 
 def _npy(path: Path, column: str | None) -> NDArray[Any]:
+    if zipfile.is_zipfile(path):
+        raise SourceError(f"{path} is a zip of arrays; name it .npz")
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
@@ -120,6 +123,8 @@ def _npy(path: Path, column: str | None) -> NDArray[Any]:
 
 
 def _npz(path: Path, column: str | None) -> NDArray[Any]:
+    if not zipfile.is_zipfile(path):
+        raise SourceError(f"{path} is no .npz file (a zip of arrays), or it was cut off")
     try:
         with np.load(path, allow_pickle=False) as file:
             names = list(file.files)
@@ -128,8 +133,8 @@ def _npz(path: Path, column: str | None) -> NDArray[Any]:
             if column is None and len(names) != 1:
                 raise SourceError(f"{path} has several arrays; name one of {', '.join(names)}")
             return np.asarray(file[column or names[0]])
-    except zipfile.BadZipFile:
-        raise SourceError(f"{path} is no .npz file (a zip of arrays), or it was cut off") from None
+    except (zipfile.BadZipFile, zlib.error):
+        raise SourceError(f"{path} is damaged: an array in it cannot be unpacked") from None
     except SourceError:
         raise
     except ValueError as error:
