@@ -143,13 +143,44 @@ def test_index_shows_orders_and_dimensions_for_more_answers_than_the_graph_is_wi
         (("--queries", "narrow.npy"), "dimensions"),
         (("--metric", "cos"), "--metric cos"),
         (("--k", "5000"), "5,?000"),
+        (("--k", "300", "--rows", "200"), r"200 rows \(--rows\)"),
+        (("--labels", "nowhere.txt"), "no such file"),
+        (("--labels", "YQ", "--queries", "few_queries.npy", "--query-labels", "odd.npy"), "77.*on_missing"),
     ],
 )
 def test_index_says_what_does_not_fit(call, cone: Path, arguments, message: str) -> None:
     np.save("few.npy", np.arange(10))
     np.save("narrow.npy", np.ones((4, 3)))
     np.save("bad.npy", np.array([{}]), allow_pickle=True)
+    np.save("few_queries.npy", np.ones((4, 24)))
+    np.save("odd.npy", np.array([1, 2, 77, 3]))
+    arguments = [cone / "y.npy" if given == "YQ" else given for given in arguments]
     result = call("index", cone / "cone.npy", *arguments)
     assert result.exit_code == 2
     assert re.search(message, result.stderr)
     assert not list(Path().glob("runs/*"))
+
+
+def test_rows_that_queries_look_for_keep_their_names_when_few_are_drawn(call, cone: Path) -> None:
+    X = np.load(cone / "cone.npy")
+    np.save("q.npy", X[500:600] + np.float32(1e-4))
+    np.save("sought.npy", np.arange(500, 600))
+    arguments = ("--queries", "q.npy", "--query-labels", "sought.npy", "--rows", 300, "--seeds", 1)
+    assert call("index", cone / "cone.npy", *arguments).exit_code == 0
+    worth = pl.read_parquet("runs/cone/indexes.parquet").filter(metric="l2")["value"]
+    assert worth.max() > 0.9
+
+
+def test_index_tells_what_was_left_out(call, cone: Path) -> None:
+    X = np.load(cone / "cone.npy")
+    X[7] = 0
+    np.save("zero.npy", X)
+    np.save("q.npy", X[:60] + np.float32(0.01))
+    np.save("yq.npy", np.where(np.arange(60) == 3, 77, np.arange(60) % 10))
+    given = ("zero.npy", "--labels", cone / "y.npy", "--queries", "q.npy", "--seeds", 1)
+    result = call("index", *given, "--query-labels", "yq.npy", "--on-missing", "drop")
+    assert result.exit_code == 0, result.stderr
+    assert "row 7 of the vectors has length 0" in result.stderr
+    assert "1 queries were dropped" in result.stderr
+    assert "measure recall only" in call("index", *given).stderr
+    assert re.search("length 0 has no cosine", call("index", *given, "--metric", "cosine").stderr)

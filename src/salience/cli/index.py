@@ -39,7 +39,13 @@ def index(
     queries: Annotated[
         str | None, o.data("--queries", "-q", help="Vectors that are looked for. Default: rows drawn.")
     ] = None,
-    query_labels: Annotated[str | None, o.data("--query-labels", help="A label per query: a file.")] = None,
+    query_labels: Annotated[
+        str | None,
+        o.data("--query-labels", help="A label per query, or without --labels the row it looks for: a file."),
+    ] = None,
+    on_missing: Annotated[
+        str, o.data("--on-missing", help="Queries whose label no vector has: error, or drop them.")
+    ] = "error",
     column: Annotated[
         str | None,
         o.data("--column", "-c", help="Array of an .npz or column of a table that has the vectors."),
@@ -75,16 +81,23 @@ def index(
     from salience.runs.writer import RunWriter
 
     X = read_vectors(vectors, column)
-    y = None if labels is None else _labels(vectors, labels, len(X))
+    y = None if labels is None else _labels(labels, len(X), vectors)
     Q = None if queries is None else read_vectors(queries)
-    wanted = None if query_labels is None else _labels(vectors, query_labels, _count(Q))
+    wanted = None if query_labels is None else _labels(query_labels, _count(Q))
     folder = o.run_folder(output, name, vectors)
     given = {"source": vectors, **ctx.params}
     with RunWriter(folder, "index", given, force=force, argv=ctx.meta.get("argv")) as run:
         metrics = _metrics(X, Q, run.note)
         if metric is not None and metric not in metrics:
-            raise ValueError(f"--metric {metric}: compared are {', '.join(metrics)}")
+            why = "" if "cosine" in metrics else ", for a vector of length 0 has no cosine"
+            raise ValueError(f"--metric {metric}: compared are {', '.join(metrics)}{why}")
         drawn = _drawn(len(X), rows, seed)
+        if k >= len(drawn):
+            raise ValueError(f"--k {k}: graphs are built of {len(drawn)} rows (--rows); give fewer answers")
+        if Q is not None and wanted is None:
+            run.note(
+                "the queries come without --query-labels: they measure recall only, and rows drawn measure the worth"
+            )
         if len(drawn) < len(X):
             run.note(
                 f"indexes are built of {len(drawn):,} of {len(X):,} rows, drawn evenly (--rows); exact search has all"
@@ -94,9 +107,12 @@ def index(
         with show.progress("building", "steps") as tell, pictures.remarks(run.note):
             part = whole
             if len(drawn) < len(X):
+                few = {**given, "on_missing": "drop"}  # what they look for may not be drawn
                 part = _funnel(
-                    given, X[drawn], None if y is None else y[drawn], Q, wanted, metrics, tell, graphs=True
+                    few, X[drawn], drawn if y is None else y[drawn], Q, wanted, metrics, tell, graphs=True
                 )
+        told_before = run.info["notes"]
+        run.note(*(n for n in (*whole.notes, *whole.meta_features.notes) if n not in told_before))
         used = metric or whole.verdict.metric
         with show.progress("inserting", "graphs") as tell, pictures.remarks(run.note):
             audit = _audit(given, X[drawn], Q, None if y is None else y[drawn], used, seed, tell)
@@ -149,20 +165,23 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
     X = read_vectors(source or given["vectors"], given["column"])
     Q = None if given["queries"] is None else read_vectors(given["queries"])
     drawn = _drawn(len(X), given["rows"], given["seed"])
-    y = None if given["labels"] is None else _labels(given["vectors"], given["labels"], len(X))
+    y = None if given["labels"] is None else _labels(given["labels"], len(X), given["vectors"])
     metrics = _metrics(X, Q, lambda *_: None)
-    wanted = None if given["query_labels"] is None else _labels("", given["query_labels"], _count(Q))
+    wanted = None if given["query_labels"] is None else _labels(given["query_labels"], _count(Q))
     whole = _funnel({**given, "seed": seed}, X, y, Q, wanted, metrics, None, graphs=False)
     used = given["metric"] or whole.verdict.metric
     audit = _audit(given, X[drawn], Q, None if y is None else y[drawn], used, seed, progress)
     return _judged(audit, audit.recommend(given["target"]), whole, used, given["target"])
 
 
-def _labels(vectors: str, given: str, n: int) -> NDArray[Any]:
+def _labels(given: str, n: int, vectors: str = "") -> NDArray[Any]:
     """Labels from a file, or from a column of the table of vectors."""
     from salience.data.vectors import read_labels
 
-    found = read_labels(given) if Path(given).exists() else read_labels(vectors, given)
+    beside = vectors and not Path(given).exists()
+    if beside and vectors.endswith(".npy"):
+        raise ValueError(f"--labels {given}: there is no such file, and {vectors} has no columns")
+    found = read_labels(vectors, given) if beside else read_labels(given)
     if len(found) != n:
         raise ValueError(f"{given} has {len(found):,} labels for {n:,} vectors")
     return found
@@ -180,12 +199,12 @@ def _metrics(X: NDArray[Any], Q: NDArray[Any] | None, note: Any) -> tuple[str, .
 
     if X.shape[1:] != (X if Q is None else Q).shape[1:]:
         raise ValueError(f"queries have {Q.shape[1]} dimensions, vectors {X.shape[1]}")  # type: ignore[union-attr]
-    for rows in (X, Q):
+    for rows, what in ((X, "vectors"), (Q, "queries")):
         for at in range(0, 0 if rows is None else len(rows), 1 << 16):
             zero = ~np.asarray(rows[at : at + (1 << 16)]).any(axis=1)  # type: ignore[index]
             if zero.any():
                 note(
-                    f"row {at + int(zero.argmax()):,} is a vector of length 0, which has no cosine; that is left out"
+                    f"row {at + int(zero.argmax()):,} of the {what} has length 0 and so no cosine; that metric is left out"
                 )
                 return ("l2", "ip")
     return ("l2", "ip", "cosine")
@@ -208,7 +227,7 @@ def _funnel(
     *,
     graphs: bool,
 ) -> Any:
-    """What exact search and indexes do for the task; without labels, that of finding a row again."""
+    """What exact search and indexes do for the task; without labels, that of finding a row again (y may name rows)."""
     from salience.vectors import FunnelAudit
 
     k = given["k"]
@@ -216,7 +235,7 @@ def _funnel(
     breadths = sorted({max(k, given["graphs"][2]) * factor for factor in (1, 2, 4, 8)})
     audit = FunnelAudit(
         k,
-        task="hit" if y is None else "label",
+        task="hit" if given["labels"] is None else "label",
         metrics=metrics,
         indexes=indexes or None,
         sweep={
@@ -225,7 +244,7 @@ def _funnel(
         }
         or None,
         n_queries=min(given["n_queries"], len(X)),
-        on_missing="drop",
+        on_missing=given["on_missing"],
         random_state=given["seed"],
         progress=tell,
     )
