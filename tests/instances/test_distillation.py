@@ -159,6 +159,20 @@ def test_whole_images_are_the_images(teacher, data):
     assert torch.equal(found.images_, found.originals_)
 
 
+def test_the_ratio_is_the_share_of_pixels_of_half_the_strongest_and_the_confidence_the_teachers(
+    teacher, data
+):
+    x, y = data
+    frame = NRRDistiller(teacher, ipc=2, steps=0, crop_scale=(1, 1)).fit(x, y).scores_.frame
+    share = (class_activation_map(teacher, x, y) >= 0.5).float().mean((1, 2))
+    assert (
+        np.abs(frame["cam_ratio"].to_numpy() - share.numpy()).max() < 0.01
+    )  # a pixel of 144 may lie at the border
+    with evaluating(teacher), torch.no_grad():
+        sure = teacher(x).softmax(1)[torch.arange(len(y)), y]
+    assert np.allclose(frame["confidence"].to_numpy(), sure.numpy(), atol=1e-5)
+
+
 # ---- grids of crops -------------------------------------------------------------------------------------
 
 
@@ -173,6 +187,16 @@ def test_a_grid_holds_a_crop_in_each_cell(teacher, data):
         cells = image.view(1, 2, 6, 2, 6).permute(1, 3, 0, 2, 4).reshape(4, 1, 6, 6)
         assert torch.allclose(cells, halved[rows], atol=1e-6)
     assert torch.equal(data[1][found.source_index_[:, 3]], found.labels_)
+
+
+def test_a_small_crop_is_judged_in_the_middle_of_an_image_of_zeros(teacher, data):
+    x, y = data
+    found = NRRDistiller(teacher, ipc=1, factor=2, steps=0, crop_scale=(1, 1), correct_only=False).fit(x, y)
+    padded = torch.zeros_like(x)
+    padded[:, :, 3:9, 3:9] = nn.functional.avg_pool2d(x, 2)
+    with evaluating(teacher), torch.no_grad():
+        sure = teacher(padded).softmax(1)[torch.arange(len(y)), y]
+    assert np.allclose(found.scores_.frame["confidence"].to_numpy(), sure.numpy(), atol=1e-5)
 
 
 def test_every_image_gets_some_of_the_first_and_some_of_the_last(teacher, data):
