@@ -163,6 +163,8 @@ def test_centroid_by_hand():
     idf = dict.fromkeys("abc", 1.0)
     model = LexRank("centroid", idf=idf).fit([["a a b", "c"], ["a"]])
     assert model.scores_.values.tolist() == [1.5 + 1.5 + 0.5, 0.5, 1.5]
+    with_an_empty_one = LexRank("centroid", idf=idf).fit([["a a b", "c"], [], ["a"]])
+    np.testing.assert_allclose(with_an_empty_one.scores_.values, model.scores_.values * 2 / 3)
     cut = LexRank("centroid", idf=idf, cutoff=0.5).fit([["a a b", "c"], ["a"]])
     assert cut.scores_.values.tolist() == [3.0, 0.0, 1.5]
     assert dict(zip(model.explain(0).items, model.explain(0).values, strict=True)) == pytest.approx(
