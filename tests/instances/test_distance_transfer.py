@@ -296,6 +296,16 @@ def test_a_student_learns_in_every_mode(mode):
     assert (student(test).argmax(1) == truth).float().mean() > 0.9
 
 
+@pytest.mark.parametrize(("mix", "tau"), [("cutmix", 20.0), ("mixup", 4.0)])
+def test_soft_labels_have_the_temperature_that_goes_with_the_mixing(images, labels, mix, tau):
+    how = {"teacher": net(2), "augment": ImageViews(mix=mix), "epochs": 2}
+    said, same, other = (
+        train_student(net(1), images, labels, "soft", tau=t, **how)(images) for t in (None, tau, 1.0)
+    )
+    assert torch.equal(said, same)
+    assert not torch.equal(said, other)
+
+
 def test_distances_of_wrong_answers_teach_wrong_answers():
     x, y = corners()
     views = ImageViews(flip=False, mix=None)
