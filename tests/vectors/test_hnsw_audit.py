@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from salience.data.generators import clustered_vectors, subspace_vectors
 from salience.measures.neighbors import nearest
 from salience.results import Scores
-from salience.vectors import HnswRecallAudit
+from salience.vectors import HnswRecallAudit, local_intrinsic_dimension
 from salience.vectors.hnsw.builds import BACKENDS, found_backend
 from salience.vectors.hnsw.truth import Truth
 
@@ -91,6 +91,7 @@ def test_the_table_is_of_one_piece(audit):
 
 
 def test_rows_that_are_not_reached_stand_first(audit, far):
+    X, _, Q = far
     scores = audit.row_reach_
     assert isinstance(scores, Scores)
     assert scores is audit.scores_
@@ -102,7 +103,8 @@ def test_rows_that_are_not_reached_stand_first(audit, far):
     assert np.isin(values * 9, np.arange(10)).all() or np.allclose(
         values * 9, np.round(values * 9)
     )  # 9 builds
-    assert scores.frame["hubness"].sum() == 300 * 10
+    assert np.array_equal(scores.frame["hubness"], np.bincount(nearest(X, Q, 10)[0].ravel(), minlength=1500))
+    assert np.array_equal(scores.frame["lid"], np.asarray(local_intrinsic_dimension(X)))
     assert scores.meta.extra["backend"] == "faiss"
 
 
@@ -112,6 +114,12 @@ def test_reach_is_whether_a_row_finds_itself(audit, far):
     alone = HnswRecallAudit(**NARROW, orders=("random",), seeds=1, backend="faiss").fit(X, queries=far[2])
     assert np.array_equal(alone.scores_.values, (index.search(X, 1)[:, 0] == np.arange(1500)).astype(float))
     assert np.array_equal(alone.scores_.frame["in_degree"].to_numpy(), index.in_degree())
+
+
+def test_a_copy_of_a_row_is_as_good_as_the_row():
+    X = np.repeat(np.random.default_rng(0).normal(size=(50, 4)), 3, axis=0)
+    audit = HnswRecallAudit(16, 100, 150, orders=("random",), seeds=1, backend="faiss").fit(X)
+    assert (audit.scores_.values == 1).all()
 
 
 def test_rows_nobody_links_to_are_harder_to_reach(audit):
@@ -147,8 +155,8 @@ def test_ties_in_the_exact_distances_count_as_right():
     swapped = truth.ids + np.where(truth.ids % 3 == 0, 2, np.where(truth.ids % 3 == 2, -2, 0))
     assert truth.hits(swapped).tolist() == [10] * 50
     assert truth.hits(np.where(np.arange(10) == 9, -1, truth.ids)).tolist() == [9] * 50
-    worse = nearest(X, Q, 40)[0][:, 20:30]
-    assert truth.hits(worse).max() == 0
+    further = np.repeat(nearest(X, Q, 13)[0][:, 12:], 10, axis=1)  # the next that is not a copy of the tenth
+    assert truth.hits(further).max() == 0
 
 
 @pytest.mark.parametrize("metric", ["l2", "ip", "cosine"])

@@ -156,7 +156,7 @@ def local_dimension(
     random_state : int or Generator, default=0
         Draws the reference rows.
     memory : int, default=2**28
-        Bytes for blocks, and as many again for distances.
+        Bytes for blocks, and as many again for distances. Rows that are not float32 are copied besides.
     progress : callable, optional
         ``progress(done, total)``.
 
