@@ -1,7 +1,7 @@
 """Pointwise intrinsic dimension against scikit-dimension, whose maximum likelihood estimate has the same formula.
 
-Its neighbours are found by scikit-learn, from 16 columns on by brute force: there is no slow tree to beat. Both multiply all
-pairs; ours in float32, and what is near is measured again in float64.
+Its neighbours are found by scikit-learn, from 16 columns on by brute force: there is no slow tree to beat. It multiplies all
+pairs in float64; ours multiplies each pair once and in float32, and measures again in float64 what is near.
 """
 
 from __future__ import annotations
