@@ -21,6 +21,7 @@ from salience.instances.dsir.choice import quotas
 from salience.instances.dsir.ngrams import Features, bucket, ngrams_of, pieces_of
 from salience.instances.dsir.passes import WeightPass, in_one
 from salience.instances.dsir.pools import TextPool
+from salience.instances.dsir.ratios import Ratios
 from salience.results import Scores
 from salience.verify.bench import rows as rows_bench
 
@@ -85,6 +86,15 @@ def test_log_weights_are_those_of_counts_made_with_the_libraries(hash):
         assert ours.log_ratio_ == pytest.approx(np.log(p + 1e-8) - np.log(q + 1e-8), abs=1e-12)
         assert ours.log_weights_ == pytest.approx(raw @ ours.log_ratio_, abs=1e-9)
         assert ours.log_weights_ == pytest.approx(importance_weights(raw, target, smoothing=a), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n_grams", "added"), [(999_998, 1.0), (1_000_000, 0.0)])
+def test_a_target_below_a_million_n_grams_is_smoothed(n_grams, added):
+    halves = np.array([[[n_grams // 2, 0, 0], [0, n_grams // 2, 0]]])
+    raw = np.array([5, 3, 2])
+    found = Ratios(("target",), halves, raw, False, "auto").drawn()[0]
+    p = (np.array([n_grams // 2, n_grams // 2, 0]) + added) / (n_grams + 3 * added)
+    assert found == pytest.approx(np.log(p + 1e-8) - np.log(raw / 10 + 1e-8), abs=1e-12)
 
 
 def test_the_reduction_is_the_difference_of_two_divergences(fitted):
