@@ -97,6 +97,16 @@ def test_a_target_below_a_million_n_grams_is_smoothed(n_grams, added):
     assert found == pytest.approx(np.log(p + 1e-8) - np.log(raw / 10 + 1e-8), abs=1e-12)
 
 
+def test_the_signal_is_over_the_noise_between_two_halves_of_the_target():
+    ratios = Ratios(("target",), np.array([[[3, 1, 0], [1, 2, 1]]]), np.array([5, 3, 2]), False, 1.0)
+    one, other = np.array([4, 2, 1]) / 7, np.array([2, 3, 2]) / 7
+    assert ratios.null()[0] == pytest.approx(np.log(one + 1e-8) - np.log(other + 1e-8), abs=1e-12)
+    found = resampler().fit([*RAW, *["zebra"] * 200], TARGET)
+    able = found.eligible_
+    noise = found.null_log_weights_[able].std(dtype=np.float64)
+    assert found.signal_ == pytest.approx(found.log_weights_[able].std() / noise)
+
+
 def test_the_reduction_is_the_difference_of_two_divergences(fitted):
     def shares(documents, a):
         c = np.zeros(10_000)
