@@ -41,6 +41,15 @@ def test_every_order_has_a_line_and_its_builds(audit):
     plt.close("all")
 
 
+def test_recall_that_does_not_vary_has_no_correlation():
+    import matplotlib.pyplot as plt
+
+    X = np.random.default_rng(0).normal(size=(200, 4))
+    audit = HnswRecallAudit(32, 200, 200, orders=("random",), seeds=1, n_queries=50, backend="faiss").fit(X)
+    assert audit.plot("dimension").get_title(loc="left") == "recall does not vary"
+    plt.close("all")
+
+
 def test_what_cannot_be_drawn_is_refused(audit):
     with pytest.raises(ValueError, match="'orders', 'dimension'"):
         audit.plot("rows")

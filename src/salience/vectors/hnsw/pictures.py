@@ -98,7 +98,8 @@ def plot_dimension(audit: HnswRecallAudit, ax: Axes | None = None, *, bins: int 
     ax.plot(centre, mean, color=BLUE, lw=1.8, marker="o", ms=4)
     rho, lo, hi = audit.lid_correlation_
     ax.set(xlabel="intrinsic dimension around the query", ylabel=f"recall of the {audit.k} nearest")
-    ax.set_title(f"rank correlation {rho:.2f} ({lo:.2f} to {hi:.2f})", fontsize="medium", loc="left")
+    said = "recall does not vary" if np.isnan(rho) else f"rank correlation {rho:.2f} ({lo:.2f} to {hi:.2f})"
+    ax.set_title(said, fontsize="medium", loc="left")
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
