@@ -48,8 +48,7 @@ def right_by_length(features: Floats, heads: Floats, targets: NDArray[np.int64])
         columns[:, :, size:] = 0.0
         others[:classes] = 0.0
         others[classes:] = -np.inf
-        own[:size] = 0.0
-        own[size:] = -np.inf  # what fills the last block is never right
+        own[:] = 0.0  # what fills the last block ties with all others, and is never counted
         for r in range(size):
             wanted[r] = targets[start + r]
             others[wanted[r], r] = -np.inf
