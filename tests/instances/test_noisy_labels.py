@@ -324,6 +324,21 @@ def test_each_network_learns_from_the_pick_of_the_other(monkeypatch):
     assert len(learned[0]) == len(learned[1]) == 10
 
 
+def test_rows_are_picked_at_k_star_and_learned_under_one_common_length(monkeypatch):
+    step, lengths = a_step(), {False: [], True: []}
+    for net in step.networks:
+
+        def recorded(data, given=None, net=net, forward=net.forward):
+            lengths[net.training].append(given)
+            return forward(data, given)
+
+        monkeypatch.setattr(net, "forward", recorded)
+    step(a_batch())
+    assert lengths[False] == [(None, 3)] * 2
+    (_, one), (_, two) = lengths[True]
+    assert torch.equal(one, two)
+
+
 def test_the_rows_of_smallest_loss_are_picked():
     assert picked_among(torch.tensor([3.0, 1.0, 2.0, 9.0]), 0.5).tolist() == [False, True, True, False]
     assert picked_among(torch.tensor([3.0, 1.0]), 0.99).sum() == 1
