@@ -90,9 +90,11 @@ def test_the_number_of_threads_changes_nothing(small, monkeypatch, threads):
     assert same(rows, 12)
 
 
-def test_every_pair_of_blocks_meets_once_and_no_block_twice_in_a_round():
-    blocks = mutual._blocks(10_007, threads=2)
+@pytest.mark.parametrize("threads", [1, 2, 64])
+def test_every_pair_of_blocks_meets_once_and_no_block_twice_in_a_round(threads):
+    blocks = mutual._blocks(10_007, threads)
     assert (blocks[0].start, blocks[-1].stop) == (0, 10_007)
+    assert 250 < blocks[0].stop <= 1024  # many threads do not make them tiny
     met = []
     for pairs in mutual._rounds(blocks):
         inside = [

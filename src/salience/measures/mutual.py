@@ -186,8 +186,8 @@ class _Mutual:
 
 
 def _blocks(n: int, threads: int) -> list[slice]:
-    """Equal blocks, so many that every round keeps all threads busy."""
-    number = 2 * threads * -(-n // (2 * threads * BLOCK))
+    """An even number of equal blocks: as many as keep all threads busy in every round, but not tiny ones."""
+    number = min(2 * threads * -(-n // (2 * threads * BLOCK)), max(2, 2 * (n // (BLOCK // 2))))
     ends = np.linspace(0, n, number + 1).astype(int).tolist()
     return [slice(*ends[i : i + 2]) for i in range(number)]
 
