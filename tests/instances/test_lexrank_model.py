@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -288,8 +288,12 @@ def test_of_words_it_is_not_said_that_they_are_links():
 def test_most_sentences_being_isolated_is_said():
     with pytest.warns(UserWarning, match="3 of 5 sentences are isolated"):
         LexRank().fit([["a b", "a b c", "d", "e", "f"]])
+    assert (
+        not LexRank().fit([["a b", "b c", "c d", "e", "f", "g"]]).scores_.meta.warnings
+    )  # half are not most
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 10**6))
 def test_the_order_of_words_is_nothing(seed):
     rng = np.random.default_rng(seed)
@@ -421,6 +425,9 @@ def test_left_out_sentences_are_left_out_of_the_matrix():
     assert np.isnan(model.scores_.values).tolist() == [False, False, True, False]
     np.testing.assert_allclose(model.similarity_.toarray()[2], 0)
     assert model.degree_.tolist() == [3, 2, 0, 2]
+    rows = np.array([[1.0, 0.0], [1.0, 0.2], [0.0, 1.0], [1.0, 0.4]])  # the empty one is like nobody
+    vectors = LexRank(similarity="embedding").fit([["one", "two"], ["", "four"]], matrix=rows)
+    assert vectors.degree_.tolist() == [3, 3, 0, 3]
 
 
 # ---- the estimator ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
@@ -94,6 +94,7 @@ def test_the_threshold_is_strict():
 # ---- what must be true of any graph ----------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6), st.booleans(), st.booleans(), st.floats(0, 0.95))
 def test_scores_are_the_stationary_shares_of_the_walk(seed, continuous, self_links, follow):
     S = random_graph(seed)

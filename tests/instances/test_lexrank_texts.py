@@ -200,6 +200,16 @@ def test_short_sentences_are_left_out_unless_one_asks_for_them(news):
     assert len(news.summarize(7, redundancy=1.0, min_words=1)) == 7
 
 
+def test_three_sentences_are_taken_that_are_at_most_half_alike_unless_one_asks():
+    """The cosine of the first two is 0.55."""
+    idf = dict.fromkeys("abcdefghijklmnopqrstuvwxyz", 1.0)
+    sentences = ["a b c d e f g h i j k", "a b c d e f l m n o p", "q r s t u v w x y", "z", "z q", "z r"]
+    model = LexRank(idf=idf).fit([sentences])
+    assert model.similarity_[0, 1] == pytest.approx(6 / 11)
+    assert len({0, 1} & {one.index for one in model.summarize(6)}) == 1
+    assert len(model.summarize(redundancy=1.0, min_words=1)) == 3
+
+
 def test_more_sentences_than_there_are_give_all_with_a_warning(news):
     with pytest.warns(UserWarning, match="7 sentences were taken, not more"):
         assert len(news.summarize(100, redundancy=1.0, min_words=1)) == 7
