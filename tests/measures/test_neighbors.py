@@ -69,11 +69,12 @@ def test_small_distances_far_from_the_origin_are_not_lost():
     assert values[0] == pytest.approx([0.05, 0.2, 0.3], abs=1e-6)
 
 
-def test_equal_rows_tie_by_the_lower_row_even_when_they_are_most_of_the_base():
+@pytest.mark.parametrize("k", [1, 2, 50, 300])
+def test_equal_rows_tie_by_the_lower_row_even_when_they_are_most_of_the_base(k):
     base = np.random.default_rng(0).normal(size=(6000, 24))
     base[500:5500] = base[3]
-    for metric, (indices, _) in nearest_by(base, base[3:4], 50).items():
-        assert indices.tolist() == by_definition(base, base[3:4], 50, metric).tolist()
+    for metric, (indices, _) in nearest_by(base, base[3:4], k).items():
+        assert indices.tolist() == by_definition(base, base[3:4], k, metric).tolist()
     assert nearest(base, base[3:4], 5)[0].tolist() == [[3, 500, 501, 502, 503]]
 
 

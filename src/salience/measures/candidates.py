@@ -21,6 +21,7 @@ Integers: TypeAlias = NDArray[np.int64]
 
 EUCLIDEAN, INNER, COSINE = 0, 1, 2
 LANES = 32  # similarities looked at together: one test in place of so many
+SPARE = 16  # places that thinning must free besides k / 2
 FIRST = 4  # times k: from so many rows a bound is taken before any waits
 HALVINGS = 40  # of the range of values in search of a bound
 
@@ -111,7 +112,7 @@ def scan(
                 for lane in range(width):
                     similarities[lane] = row[lane] * factor[lane] + summand[lane]
                 # one more than k: the query itself may be among them
-                floors[r, g] = _bound(similarities, width, k + 1, k + 1 + k // 2, slack[r, g])
+                floors[r, g] = _bound(similarities, width, k + 1, k + 1 + k // 8, slack[r, g])
             floor, count, itself = floors[r, g], counts[r, g], own[r] - offset - first
             for start in range(0, width, LANES):
                 stop = start + LANES
@@ -129,8 +130,9 @@ def scan(
                     count += 1
                     if count == capacity:
                         counts[r, g] = count
-                        _thin(line, spots, counts[r], g, k, k + k // 2, slack[r, g], floors[r])
-                        if counts[r, g] > capacity // 2:  # too many that are alike: only float64 can tell
+                        _thin(line, spots, counts[r], g, k, k + k // 8, slack[r, g], floors[r])
+                        # too many that are alike: only float64 can tell
+                        if counts[r, g] > capacity - k // 2 - SPARE:
                             _settle(
                                 g, r, block, block_norms, queries, query_norms, kinds, slack,
                                 floors, places, counts, keys, ids, offset,

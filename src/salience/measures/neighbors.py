@@ -346,8 +346,8 @@ class _Best:
 
 
 def _capacity(k: int) -> int:
-    """Rows that may wait for a query."""
-    return 3 * k + 64
+    """Rows that may wait for a query: few, for each thinning brings the bound nearer."""
+    return 2 * k + 64
 
 
 def _threads() -> int:
