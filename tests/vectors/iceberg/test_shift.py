@@ -35,6 +35,16 @@ def test_equal_values_share_a_rank():
     assert shift([0.5, 0.9, 0.5], [1.0, 1.0, 1.0]).table["rank_recall"].to_list() == [2, 1, 2]
 
 
+def test_names_of_equal_configurations_stay_in_the_picture():
+    matplotlib = pytest.importorskip("matplotlib")
+    ax = shift(np.ones(12), np.ones(12)).plot()
+    bottom, top = ax.get_ylim()
+    heights = [text.xy[1] for text in ax.texts]
+    assert top < min(heights) <= max(heights) < bottom
+    assert len({round(height, 6) for height in heights}) == 12
+    matplotlib.pyplot.close("all")
+
+
 def test_lengths_must_agree():
     with pytest.raises(ValueError, match="2 names"):
         RankShift.between(["a", "b"], np.zeros(3), np.zeros(2), by=("x", "y"))

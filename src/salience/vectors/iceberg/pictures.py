@@ -79,9 +79,10 @@ def draw_shift(shift: RankShift, ax: Axes | None = None) -> Axes:
         colour = ORANGE if end > start else BLUE if end < start else GREY
         ax.plot([0, 1], [start, end], color=colour, linewidth=2, marker="o", markersize=5, label=name)
     longest = 0
-    highest = max(int(rank.max()) for rank in ranks)
+    lowest = highest = max(int(rank.max()) for rank in ranks)
     for side, rank, values in ((0, ranks[0], table[first]), (1, ranks[1], table[second])):
         heights = _apart(rank.astype(float), APART * max(highest, 4))
+        lowest = max(lowest, heights.max())
         for name, value, height in zip(table["configuration"], values, heights, strict=True):
             text = f"{_shown(name)}  {value:.3f}" if side == 0 else f"{value:.3f}  {_shown(name)}"
             shown = ax.annotate(
@@ -90,7 +91,7 @@ def draw_shift(shift: RankShift, ax: Axes | None = None) -> Axes:
             )  # fmt: skip
             shown.set_in_layout(False)  # the limits leave room; the layout would squeeze the axes instead
             longest = max(longest, len(text))
-    ax.set_ylim(highest + 0.6, 0.4)
+    ax.set_ylim(lowest + 0.6, 0.4)
     room = 0.4 + ROOM * longest
     ax.set_xlim(-room, 1 + room)
     ax.set_xticks([0, 1], [f"by {first}", f"by {second}"])
