@@ -56,6 +56,12 @@ def test_relative_angle_by_hand():
     assert vector_meta_features(X, [0, 1] * 4).ra == pytest.approx(45.0)
 
 
+def test_relative_angle_is_the_mean_of_angles():
+    X = np.array([[1.0, 0], [1, 0], [1, 0], [0, 1]])
+    angles = np.degrees(np.arctan2([1, 1, 1, 3], [3, 3, 3, 1]))
+    assert vector_meta_features(X, [0, 0, 1, 1]).ra == pytest.approx(angles.mean())
+
+
 def test_no_direction_stands_out_is_90_degrees():
     X = np.concatenate([np.eye(3), -np.eye(3)])
     assert vector_meta_features(X, [0, 1] * 3).ra == 90.0
@@ -67,6 +73,11 @@ def test_contrast_of_a_regular_simplex_is_one():
 
 def test_contrast_by_hand():
     assert relative_contrast([[1.0], [2.0], [6.0]], [[0.0]])[0] == pytest.approx(3.0)
+
+
+def test_contrast_is_a_quotient_of_means_over_queries():
+    found, _ = relative_contrast([[1.0], [2.0], [6.0]], [[0.0], [4.0]])
+    assert found == pytest.approx((3 + 7 / 3) / (1 + 2))
 
 
 def test_copies_do_not_make_the_contrast_infinite(blobs):

@@ -79,7 +79,7 @@ def test_labels_that_are_none_are_refused(y, words):
 @pytest.mark.parametrize("kind", ["string", "Int64"])
 def test_missing_labels_of_pandas_are_refused(kind):
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(ValueError, match="missing labels|NaN"):
+    with pytest.raises(ValueError, match=r"missing labels|NaN"):
         LabelTask(pandas.Series(["1", None, "2"]).astype(kind), 3)
 
 
