@@ -114,6 +114,13 @@ def test_a_sample_of_rows_says_so():
     assert any("among 200 random rows of 500" in note for note in scores.meta.warnings)
 
 
+def test_of_very_many_rows_a_sample_is_taken_unasked(monkeypatch):
+    monkeypatch.setattr("salience.vectors.hnsw.dimension.ALL_UP_TO", 300)
+    monkeypatch.setattr("salience.vectors.hnsw.dimension.REFERENCE", 200)
+    assert local_intrinsic_dimension(subspace_vectors(301, 8, 2), 50).meta.params["reference"] == 200
+    assert local_intrinsic_dimension(subspace_vectors(300, 8, 2), 50).meta.params["reference"] is None
+
+
 def test_inner_products_are_measured_between_directions():
     rows = np.random.default_rng(0).normal(size=(300, 5))
     by_ip, by_cosine = (np.asarray(local_intrinsic_dimension(rows, metric=m)) for m in ("ip", "cosine"))
