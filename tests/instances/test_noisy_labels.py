@@ -640,6 +640,13 @@ def test_naming_the_commonest_class_is_chance():
     assert not carries_nothing(np.full(64, 0.9), codes)
 
 
+def test_chance_is_the_tail_of_as_many_hits_or_more():
+    """Of 20 throws of a coin 14 or more are heads with probability .058, 15 or more with .021."""
+    codes = np.array([0, 1] * 10)
+    assert carries_nothing(np.array([14 / 20]), codes)
+    assert not carries_nothing(np.array([15 / 20]), codes)
+
+
 def test_labels_without_meaning_are_hardly_ever_taken_for_meaningful():
     rng = np.random.default_rng(0)
     wrong = 0
