@@ -17,9 +17,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from salience.instances import ImportanceResampler, importance_weights, plot_weights
-from salience.instances.dsir.choice import quotas
+from salience.instances.dsir.choice import choose, quotas
 from salience.instances.dsir.ngrams import Features, bucket, ngrams_of, pieces_of
-from salience.instances.dsir.passes import WeightPass, in_one
+from salience.instances.dsir.passes import LEVELS, Tally, WeightPass, in_one
 from salience.instances.dsir.pools import TextPool
 from salience.instances.dsir.ratios import Ratios
 from salience.results import Scores
@@ -229,6 +229,10 @@ def test_the_temperature_that_is_said_is_that_of_what_can_be_drawn():
     able = found.log_weights_[found.eligible_].std()
     assert abs(found.log_weights_.std() - able) > 0.1 * able
     assert any(f"temperature={able:.2g} would" in said for said in found.scores_.meta.warnings)
+    keys = found.log_weights_[found.eligible_]
+    warm = resampler(temperature=50.0).fit([*RAW, *["zebra"] * 200], TARGET)
+    w = np.exp((keys - keys.max()) / 50)
+    assert warm.effective_sample_size_ == pytest.approx(w.sum() ** 2 / (w**2).sum())
 
 
 def test_temperature_gives_real_sampling_back(fitted):
@@ -252,6 +256,33 @@ def test_length_normalised_weights_do_not_grow_with_length():
     assert ours[-1] == pytest.approx(ours[-2], rel=0.1)
     n_grams = 2 * 40 - 1
     assert ours[-2] == pytest.approx(plain[-2] / n_grams * (2 * 128 - 1))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, LEVELS - 1), st.integers(0, 3)), max_size=60),
+    st.integers(1, 40),
+    st.integers(0, 60),
+)
+def test_which_rows_are_counted_depends_on_no_order_and_no_partition(rows, budget, cut):
+    def tally(some):
+        found = Tally(np.zeros((LEVELS, 4), np.int64), 0, budget)
+        for level, place in some:
+            found.counts[level, place] += level >= found.level
+            found.settle()
+        return found
+
+    whole = tally(rows)
+    assert whole.counts.sum() <= budget or whole.level == LEVELS - 1
+    for parts in ((rows[:cut], rows[cut:]), (rows[cut:], rows[:cut])):
+        merged = tally(parts[0]).merge(tally(parts[1]))
+        assert merged.level == whole.level
+        assert np.array_equal(merged.counts, whole.counts)
+
+
+def test_each_target_has_its_own_noise():
+    able, how = np.ones(1000, bool), {"temperature": 1.0, "top_k": False}
+    both = choose(np.zeros((1000, 2)), able, [100, 100], 0, **how).pieces
+    assert set(both) != set(choose(np.zeros((1000, 1)), able, [200], 0, **how).pieces)
 
 
 @given(st.integers(0, 50), st.integers(1, 100))

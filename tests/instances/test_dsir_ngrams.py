@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, HashingVectorizer
 
 from salience.instances.dsir.ngrams import Features, bucket, mixed, ngrams_of, pieces_of
 from salience.instances.dsir.weights import token_counts
@@ -121,9 +121,17 @@ def prose(tokens, repeated=4, stop=60, digits=0):
     return " ".join(body + [f"word{i}" for i in range(tokens - len(body))])
 
 
+def varied(repeated):
+    """120 tokens, half of them stop words; one comes so many times, the others once."""
+    stops = sorted(ENGLISH_STOP_WORDS)[:60]
+    return " ".join([*stops, *["river"] * repeated, *(f"word{i}" for i in range(60 - repeated))])
+
+
 @pytest.mark.parametrize(
     ("text", "good"),
     [
+        (varied(2), False),  # share of the most frequent above 0.02
+        (varied(3), True),
         (prose(120), True),
         (prose(40, 2, 20), False),  # 40 < length
         (prose(41, 2, 20), True),
