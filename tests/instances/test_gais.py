@@ -205,7 +205,7 @@ def test_what_was_never_held_out_is_not_trusted(table):
     assert selector.val_accuracy_ == 0.0
 
 
-@pytest.mark.filterwarnings("ignore:scores are refused")
+@pytest.mark.filterwarnings("ignore:scores are refused", "error:loss was nan")
 def test_a_batch_of_rows_held_out_is_not_learned_from(table):
     selector = GraphAttentionSelector(
         batch_size=8, held_out=0.98, train_batches=1, epochs=2, random_state=0

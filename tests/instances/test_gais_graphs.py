@@ -186,6 +186,16 @@ def test_hashed_graphs_are_learned_from_along_their_buckets(name):
     assert (piece[graph.receiver] == piece[graph.sender]).mean() > 0.5
 
 
+def test_a_coarse_bucket_is_learned_from_in_one_stretch():
+    X = np.random.default_rng(0).normal(size=(384, 3))
+    graph = built(
+        "lsh-multilevel", (X, np.arange(384) % 2), options=GraphOptions(batch_size=16, levels=(2, 4, 6))
+    )
+    coarse = SignHash.gaussian(3, 6, np.random.default_rng(0)).buckets(X) & 0b11
+    along = coarse[np.concatenate(graph.pieces)]
+    assert np.count_nonzero(np.diff(along)) == len(np.unique(coarse)) - 1 == 3
+
+
 @pytest.mark.parametrize("name", sorted(GRAPHS))
 def test_a_row_of_zeros_breaks_nothing(name, table):
     X, codes = table
