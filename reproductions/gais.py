@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import polars.selectors as cs
+from benchmarks.gais import PEER
+from benchmarks.peer_environment import peer_environment, run_peer
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.model_selection import train_test_split
@@ -27,6 +31,8 @@ SETS: dict[str, Callable[..., Any]] = {
 REFUSED = 0.9  # a smaller mean reduction has a split in which all rows were kept
 HASHED = ("lsh", "lsh-multilevel", "lsh-multiview")
 LOST = "rows from the middle of the classes say little about where they end; random rows lose as much at this reduction"
+
+MORE = "it keeps more rows"
 
 
 class LeastConfident(GraphAttentionSelector):
@@ -100,6 +106,55 @@ def clean(frozen: dict[str, Any]) -> list[Claim]:
             Claim.mean(f"{name}: least confident rows, 1-NN above random rows",
                        _values(tables, "low") - random(), most=wanted["low_confidence"], control=True),
         ]  # fmt: skip
+    return claims
+
+
+# ---------------------------------------------------------------------------------------------------- peers
+class Peer:
+    """A selector of imbalanced-learn, in an environment of its own."""
+
+    def __init__(self, selector: str) -> None:
+        self.selector = selector
+
+    def fit_resample(self, X: NDArray[np.float64], y: NDArray[Any]) -> None:
+        """Only says which rows it keeps."""
+        binaries = peer_environment(
+            Path(tempfile.gettempdir()) / "salience-peers", "imbalanced-learn-0.14.2", PEER
+        )
+        found = run_peer(binaries, "imbalanced_learn_rows", {"X": X, "y": y}, self.selector, threads=1)
+        self.sample_indices_ = np.array(found["rows"])
+
+
+def peers(frozen: dict[str, Any]) -> list[Claim]:
+    """Right labels, beside the selectors that the paper says it equals or beats."""
+    wanted = frozen["peers"]
+    claims = []
+    for name in wanted["sets"]:
+        X, y = SETS[name](return_X_y=True)
+        tables = [
+            _compared(frozen, X, y, seed, {"gais": {}}, others={peer: Peer(peer) for peer in wanted["selectors"]})
+            for seed in frozen["seeds"]
+        ]  # fmt: skip
+
+        def said(selector: str, tables: list[pl.DataFrame] = tables) -> str:
+            accuracy, reduction = (
+                _values(tables, selector, column).mean() for column in ("accuracy", "reduction")
+            )
+            return f"{accuracy:.2f} at {reduction:.0%}"
+
+        def above(selector: str, column: str, tables: list[pl.DataFrame] = tables) -> NDArray[np.float64]:
+            return _values(tables, "gais", column) - _values(tables, selector, column)
+
+        for peer in wanted["selectors"]:
+            claims += [
+                Claim.mean(f"{name}: accuracy times reduction above that of {peer} ({said('gais')}, theirs {said(peer)})",
+                           above(peer, "effectiveness"), least=wanted["effectiveness"]),
+                Claim.mean(f"{name}: 1-NN above that of {peer}", above(peer, "accuracy"), least=wanted["kept"], why=MORE),
+            ]  # fmt: skip
+        claims.append(
+            Claim.mean(f"{name}: accuracy times reduction of random rows above ours ({said('random')})",
+                       -above("random", "effectiveness"), least=wanted["random"], control=True)
+        )  # fmt: skip
     return claims
 
 
@@ -212,16 +267,23 @@ def _encoded(name: str, most: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
 
 
 def _compared(
-    frozen: Mapping[str, Any], X: Any, y: Any, seed: int, selectors: Mapping[str, dict[str, Any]], given: Any = None
+    frozen: Mapping[str, Any], X: Any, y: Any, seed: int, selectors: Mapping[str, dict[str, Any]], given: Any = None,
+    others: Mapping[str, Any] | None = None,
 ) -> pl.DataFrame:  # fmt: skip
-    made = {
+    made: dict[str, Any] = {
         name: (LeastConfident if name == "low" else GraphAttentionSelector)(**params)
         for name, params in selectors.items()
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a refusal shows in the reduction
         return compare_row_selectors(
-            made, X, y, rates=(frozen["rate"],), splits=frozen["splits"], given=given, random_state=seed
+            {**made, **(others or {})},
+            X,
+            y,
+            rates=(frozen["rate"],),
+            splits=frozen["splits"],
+            given=given,
+            random_state=seed,
         )
 
 
@@ -255,6 +317,7 @@ def _quiet(selector: GraphAttentionSelector, X: Any, y: Any) -> GraphAttentionSe
 PARTS: dict[str, Callable[[dict[str, Any]], list[Claim]]] = {
     "noise": noise,
     "clean": clean,
+    "peers": peers,
     "refusal": refusal,
     "keel": keel,
 }

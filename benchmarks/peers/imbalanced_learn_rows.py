@@ -1,6 +1,6 @@
 """The side of imbalanced-learn: the rows that a selector keeps of each class, and its seconds.
 
-Argument: "cnn" or "hardness".
+Argument: "cnn", "enn", "hardness" or "nearmiss".
 """
 
 import json
@@ -8,12 +8,19 @@ import sys
 import time
 
 import numpy as np
-from imblearn.under_sampling import CondensedNearestNeighbour, InstanceHardnessThreshold
+from imblearn.under_sampling import (
+    CondensedNearestNeighbour,
+    EditedNearestNeighbours,
+    InstanceHardnessThreshold,
+    NearMiss,
+)
 
 with np.load(sys.argv[1]) as given:
     X, y = given["X"], given["y"]
 made = {
     "cnn": lambda: CondensedNearestNeighbour(sampling_strategy="all", random_state=0),
+    "enn": lambda: EditedNearestNeighbours(sampling_strategy="all"),
+    "nearmiss": lambda: NearMiss(),
     "hardness": lambda: InstanceHardnessThreshold(sampling_strategy="all", random_state=0),
 }
 selector = made[sys.argv[2]]()
