@@ -1,5 +1,6 @@
 """The funnel: exact where it is exact, the paper's pitfalls on planted vectors, and what cannot be audited."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -356,6 +357,14 @@ def test_the_fastest_that_reach_a_level(blobs):
     assert shift.table.row(1)[1] == float("-inf")
     with pytest.raises(ValueError, match="exactly one"):
         report.fastest()
+
+
+def test_of_an_index_the_fastest_setting_counts(blobs):
+    report = audited(blobs, indexes={"a": Brute()}, sweep={"a": {"loses": [0, 1, 9]}})
+    timed = dataclasses.replace(
+        report, by_index=report.by_index.with_columns(seconds=pl.Series([3.0, 2.0, 1.0]))
+    )
+    assert timed.fastest(recall=0.8)["params"].to_list() == ['{"loses": 1}']
 
 
 def test_a_sweep_puts_the_index_back(blobs):
