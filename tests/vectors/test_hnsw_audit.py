@@ -243,6 +243,25 @@ def test_advice_names_the_least_parameters_and_the_order(audit):
     assert "insert " in str(advice)
 
 
+def test_advice_takes_the_least_work_and_then_the_least_memory(audit, monkeypatch):
+    planted = {4: 80, 8: 40, 16: 25, 32: 10}  # ef_search that reaches the target: products 320, 320, 400, 320
+
+    def measured(graph, orders, breadths, target, n):
+        row = {
+            "M": graph.M,
+            "ef_search": planted[graph.M],
+            "recall": 1.0,
+            "lo": 1.0,
+            "hi": 1.0,
+            "reaches": True,
+        }
+        return [row]
+
+    monkeypatch.setattr("salience.vectors.hnsw.advice._measured", measured)
+    assert (audit.recommend(M=(32, 16, 8)).M, audit.recommend(M=(32, 16, 8, 4)).M) == (8, 4)
+    assert audit.recommend(M=(16, 8)).ef_search == 40
+
+
 def test_advice_says_when_nothing_reaches_the_target(audit):
     advice = audit.recommend(1.0, M=(2,), ef_search=(10,))
     assert advice.M is None

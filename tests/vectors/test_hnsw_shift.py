@@ -85,6 +85,20 @@ def test_positions_are_counted():
     assert (table["shift"] == table["rank_hnsw"] - table["rank_exact"]).all()
 
 
+def test_a_model_that_loses_more_than_its_neighbours_are_apart_falls(monkeypatch):
+    planted = iter([(0.8, 0.7), (0.9, 0.5), (0.1, 0.1)])
+
+    def loss(*_):
+        exact, hnsw = next(planted)
+        return {"exact": exact, "hnsw": hnsw, "loss": 0.0, "loss_lo": 0.0, "loss_hi": 0.0}
+
+    monkeypatch.setattr("salience.vectors.hnsw.shift._loss", loss)
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    table = rank_shift(dict.fromkeys("abc", (X, X)), {0: {1: 1.0}}, 2, seeds=1, backend="faiss")
+    assert table["model"].to_list() == ["b", "a", "c"]
+    assert table["shift"].to_list() == [1, -1, 0]
+
+
 def test_documents_as_near_as_the_last_count_in_recall():
     rng = np.random.default_rng(0)
     X = np.repeat(rng.normal(size=(60, 6)), 5, axis=0)[rng.permutation(300)]
