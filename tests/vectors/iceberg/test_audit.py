@@ -175,6 +175,11 @@ def test_intervals_hold_the_estimates_and_narrow_with_queries(blobs):
     assert many < few / 5
 
 
+def test_replicates_draw_what_is_possible_with_what_is_found():
+    possible = np.array([1.0, 50.0, 100.0])
+    assert Worth.of(possible[None] / 2, possible, 50, 0).replicates == pytest.approx(0.5)
+
+
 def test_replicates_add_up_too(blobs):
     from salience.vectors.iceberg.funnel import Funnel
 
