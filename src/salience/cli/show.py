@@ -237,4 +237,6 @@ def _print(table: Table, top: int, total: int) -> None:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else str(value).replace("\n", "\\n")
+    from salience.report.words import cell
+
+    return cell(value).replace("\n", "\\n")

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from salience.report.figures import BAR_WIDTH, bar, cardinality_scatter, curves, finite, heat_map, score_bar
 from salience.report.svg import Axis
-from salience.report.words import PILES, headline, how_sure, is_control, number, ranked, read_ranking
+from salience.report.words import PILES, cell, headline, how_sure, is_control, number, ranked, read_ranking
 from salience.runs.reader import Run
 
 __all__ = ["SECTIONS", "Section"]
@@ -123,7 +123,7 @@ def tables(run: Run) -> dict[str, Any] | None:
                 [
                     {
                         "right": is_right,
-                        "text": number(value, 4) if is_right else "" if value is None else str(value),
+                        "text": number(value, 4) if is_right else cell(value),
                     }
                     for value, is_right in zip(row, right, strict=True)
                 ]

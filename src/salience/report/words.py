@@ -5,6 +5,7 @@ The command line ends on these sentences and the report opens with them, so they
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +24,7 @@ __all__ = [
     "PILES",
     "Pile",
     "Reading",
+    "cell",
     "headline",
     "how_sure",
     "name_list",
@@ -324,6 +326,23 @@ def plural(count: int, noun: str) -> str:
     ('1 column', '1,200 rows')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def cell(value: Any) -> str:
+    """What is no number, for a table; parameters in JSON lose their quotes.
+
+    Examples
+    --------
+    >>> cell('{"M": 16, "ef_search": 40}'), cell("{x}"), cell(None)
+    ('M=16, ef_search=40', '{x}', '')
+    """
+    text = "" if value is None else str(value)
+    if text[:2] == '{"':
+        try:
+            return ", ".join(f"{name}={held}" for name, held in json.loads(text).items())
+        except ValueError:  # it only looks like that
+            return text
+    return text
 
 
 def number(value: Any, digits: int = 3) -> str:
