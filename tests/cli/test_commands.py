@@ -35,6 +35,21 @@ def test_rank_finds_the_planted_column_and_writes_a_run(call, clicks: Path) -> N
     assert "What matters for" in Path("runs/clicks/report.html").read_text(encoding="utf-8")
 
 
+def test_workers_in_another_folder_read_a_file_named_from_here(
+    call, clicks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    arguments = ("-t", "click", "--no-report", "--json")
+    here = call("rank", clicks, *arguments)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.chdir(clicks.parent)
+        there = call("rank", clicks.name, *arguments, "--force", "--scheduler", cluster.scheduler_address)
+    assert there.exit_code == 0, there.stderr
+    assert json.loads(there.stdout) == json.loads(here.stdout)
+
+
 def test_json_on_stdout_is_json_alone(call, clicks: Path) -> None:
     result = call("rank", clicks, "-t", "click", "--json", "--no-report", "--no-controls")
     rows = json.loads(result.stdout, parse_constant=pytest.fail)

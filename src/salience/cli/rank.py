@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -117,7 +118,8 @@ def rank(
         )
     stages = Stages()
     with stages("open"):
-        opened = open_table(source, format=format, delimiter=delimiter, encoding=encoding, label=target)
+        where = os.path.abspath(source) if scheduler else source  # workers were started in other folders
+        opened = open_table(where, format=format, delimiter=delimiter, encoding=encoding, label=target)
     ranker = ranker_from(ctx.params)
     if state is not None:
         with show.progress("counting") as tell:
