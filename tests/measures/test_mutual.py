@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salience.measures import mutual
-from salience.measures.mutual import mutual_fits, mutual_neighbors
+from salience.measures.mutual import mutual_distances, mutual_fits, mutual_neighbors
 from salience.measures.neighbors import VectorError, nearest
 
 
@@ -26,8 +26,10 @@ def by_definition(rows, k):
 
 
 def same(rows, k):
-    found, expected = mutual_neighbors(rows, k), nearest(rows, None, k)
-    return all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    indices, distances = nearest(rows, None, k)
+    found, unordered = mutual_neighbors(rows, k), mutual_distances(rows, k)
+    pairs = [(found[0], indices), (found[1], distances), (np.sort(unordered, axis=1), distances)]
+    return all(np.array_equal(a, b) for a, b in [*pairs, (unordered[:, -1], distances[:, -1])])
 
 
 @settings(max_examples=40, deadline=None)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from salience.measures.mutual import mutual_fits, mutual_neighbors
+from salience.measures.mutual import mutual_distances, mutual_fits
 from salience.measures.neighbors import VectorError, as_vectors, nearest
 
 __all__ = [
@@ -108,13 +108,20 @@ def dimension_of_distances(
         )
     if least < 2:
         raise ValueError(f"least={least}; at least 2 positive distances are needed for a ratio")
-    positive = r > tolerance
-    count = positive.sum(axis=1).astype(np.float64)
-    logarithms = np.log(r, where=positive, out=np.zeros_like(r))
-    farthest = np.log(np.maximum(r.max(axis=1), np.finfo(np.float64).tiny))
+    least_of_row, greatest = r.min(axis=1), r.max(axis=1)
+    count = np.full(len(r), float(r.shape[1]))
+    logarithms = np.empty_like(r)
+    if (least_of_row > tolerance).all():
+        np.log(r, out=logarithms)
+    else:
+        positive = r > tolerance
+        count = positive.sum(axis=1).astype(np.float64)
+        logarithms = np.log(r, where=positive, out=np.zeros_like(r))
+        least_of_row = np.where(positive, r, np.inf).min(axis=1)
+    farthest = np.log(np.maximum(greatest, np.finfo(np.float64).tiny))
     total = np.maximum(count * farthest - logarithms.sum(axis=1), 0.0)  # sum of ln(r_k / r_i)
     # the sum of equal logarithms is off by rounding; equal distances are said to be equal
-    equal = np.where(positive, r, np.inf).min(axis=1, initial=np.inf) == r.max(axis=1)
+    equal = least_of_row == greatest
     enough = count >= least
     found = np.full(len(r), np.nan)
     found[enough & equal] = np.inf
@@ -198,7 +205,7 @@ def local_dimension(
     name = "X" if queries is None else "queries"
     whole = None
     if itself and mutual_fits(rows, k, memory):
-        whole = mutual_neighbors(rows, k, memory=memory, progress=progress)[1]
+        whole = mutual_distances(rows, k, memory=memory, progress=progress)
     found = np.empty(len(points))
     step = max(1, memory // (BYTES * k))
     for start in range(0, len(points), step):
@@ -243,7 +250,9 @@ def _from_origin(rows: NDArray[Any], name: str, first: int, origin: Floats | Non
     if origin is None:
         return rows
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused by the search
-        return (rows - origin).astype(np.float32)
+        return np.subtract(
+            rows, origin, out=np.empty(rows.shape, np.float32), dtype=np.float64, casting="same_kind"
+        )
 
 
 def _directions(

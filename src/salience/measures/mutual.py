@@ -31,13 +31,13 @@ from salience.measures.candidates import (
 )
 from salience.measures.neighbors import _Block, _capacity, _Part, _threads, as_vectors, nearest
 
-__all__ = ["mutual_fits", "mutual_neighbors"]
+__all__ = ["mutual_distances", "mutual_fits", "mutual_neighbors"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 Pair: TypeAlias = tuple[slice, slice]
 
 SAMPLE = 512  # rows from which floors are guessed
-CAUTION = 2.5  # standard deviations that a guessed floor lies below where k rows are expected
+CAUTION = 1.5  # standard deviations that a guessed floor lies below where k rows are expected
 BLOCK = 1024  # rows that are multiplied with as many others at a time
 KINDS = np.array([EUCLIDEAN])
 
@@ -75,8 +75,29 @@ def mutual_neighbors(
     given = as_vectors(rows, "base")
     if not mutual_fits(given, k, memory):
         return nearest(given, None, k, memory=memory, progress=progress)
-    search = _Mutual.prepared(_Part.of(given, 0, len(given), "base", directed=False), int(k))
-    return search.run(progress)
+    search = _Mutual.prepared(given, int(k))
+    search.run(_Mutual._settle, progress)
+    return search.ids, search.distances()
+
+
+def mutual_distances(
+    rows: ArrayLike, k: int, *, memory: int = 2**28, progress: Progress | None = None
+) -> NDArray[np.float32]:
+    """Return the distances that `mutual_neighbors` returns, the farthest last and the others in any order.
+
+    What need not be ordered, nor told apart where it ties, is there sooner. Parameters and errors are the same.
+
+    Examples
+    --------
+    >>> mutual_distances([[0.0], [1.0], [3.0]], k=1).ravel().tolist()
+    [1.0, 1.0, 2.0]
+    """
+    given = as_vectors(rows, "base")
+    if not mutual_fits(given, k, memory):
+        return nearest(given, None, k, memory=memory, progress=progress)[1]
+    search = _Mutual.prepared(given, int(k))
+    search.run(_Mutual._settle_distances, progress)
+    return search.distances()
 
 
 def mutual_fits(rows: NDArray[Any], k: Any, memory: int) -> bool:
@@ -111,7 +132,8 @@ class _Mutual:
     settled: NDArray[np.bool_]  # (n,)
 
     @classmethod
-    def prepared(cls, part: _Part, k: int) -> Self:
+    def prepared(cls, given: NDArray[Any], k: int) -> Self:
+        part = _Part.of(given, 0, len(given), "base", directed=False)
         n, room = len(part.rows), _capacity(k)
         block = _Block.of(part, 0, KINDS)
         slack = block.slack(KINDS, part.norms)  # refuses what is too long, before it is halved
@@ -128,7 +150,8 @@ class _Mutual:
             np.zeros(n, dtype=bool),
         )
 
-    def run(self, progress: Progress | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def run(self, settle: Callable[[Self, slice], None], progress: Progress | None) -> None:
+        """Fill `ids` and `keys`, by `settle` in the order that is wanted."""
         n, k = self.keys.shape
         threads, done = _threads(), 0
         blocks = _blocks(n, threads)
@@ -142,14 +165,15 @@ class _Mutual:
                 done += sum(pool.map(self._compare, pairs))
                 if progress is not None:
                     progress(done, n * n)
-            for _ in pool.map(self._settle, blocks):
+            for _ in pool.map(lambda block: settle(self, block), blocks):
                 pass
         reached = floors_of(KINDS, self.keys[:, None], self.part.norms, self.slack)[:, 0]
-        distances = np.sqrt(self.keys).astype(np.float32)
         missed = np.flatnonzero(reached < guessed)
         if missed.size:
-            self.ids[missed], distances[missed] = _searched(self.part.rows, missed, k)
-        return self.ids, distances
+            self._search(missed)
+
+    def distances(self) -> NDArray[np.float32]:
+        return np.sqrt(self.keys).astype(np.float32)
 
     def _guess(self, block: slice, sample: Floats32, halves: Floats32, rank: int) -> None:
         products = self.part.rows[block] @ sample.T
@@ -166,7 +190,24 @@ class _Mutual:
         return products.size * (1 if one == other else 2)
 
     def _settle(self, block: slice) -> None:
-        """Measure what waits in float64 and keep the k best, of equally near ones the lower row."""
+        """Keep the k best, of equally near ones the lower row."""
+        keys, ids = self._measured(block)
+        k = self.keys.shape[1]
+        order = np.argsort(keys, axis=1)
+        ranked = np.take_along_axis(keys, order, axis=1)
+        tied = ((ranked[:, 1:] == ranked[:, :-1]) & np.isfinite(ranked[:, 1:])).any(axis=1)
+        order[tied] = np.lexsort((ids[tied], keys[tied]), axis=1)
+        self.keys[block] = ranked[:, :k]
+        self.ids[block] = np.take_along_axis(ids, order[:, :k], axis=1)
+
+    def _settle_distances(self, block: slice) -> None:
+        """Keep the keys of the k best, the greatest last."""
+        keys, _ = self._measured(block)
+        k = self.keys.shape[1]
+        self.keys[block] = np.partition(keys, k - 1, axis=1)[:, :k]
+
+    def _measured(self, block: slice) -> tuple[Floats, Integers]:
+        """What waits, measured in float64, beside the best so far."""
         k = self.keys.shape[1]
         places, counts = self.places[block], self.counts[block]
         _thin_all(self.waiting[block], places, counts, k, self.slack[block, 0], self.floors[block])
@@ -177,12 +218,15 @@ class _Mutual:
         keys[done, :before] = self.keys[block][done, :before]
         ids[done, :before] = self.ids[block][done, :before]
         _measure(self.part.rows, block.start, places, counts, before, keys, ids)
-        order = np.argsort(keys, axis=1)
-        ranked = np.take_along_axis(keys, order, axis=1)
-        tied = ((ranked[:, 1:] == ranked[:, :-1]) & np.isfinite(ranked[:, 1:])).any(axis=1)
-        order[tied] = np.lexsort((ids[tied], keys[tied]), axis=1)
-        self.keys[block] = ranked[:, :k]
-        self.ids[block] = np.take_along_axis(ids, order[:, :k], axis=1)
+        return keys, ids
+
+    def _search(self, missed: Integers) -> None:
+        """Search rows again whose floor was guessed too high."""
+        ids, distances = nearest(self.part.rows, self.part.rows[missed], self.keys.shape[1] + 1)
+        others = ids != missed[:, None]
+        others[others.all(axis=1), -1] = False  # more than k copies of it came before
+        self.ids[missed] = ids[others].reshape(len(missed), -1)
+        self.keys[missed] = distances[others].reshape(len(missed), -1).astype(np.float64) ** 2
 
 
 def _blocks(n: int, threads: int) -> list[slice]:
@@ -199,13 +243,6 @@ def _rounds(blocks: list[slice]) -> Iterator[list[Pair]]:
     for turn in range(len(others)):
         ring = [first, *others[turn:], *others[:turn]]
         yield [(ring[i], ring[-1 - i]) for i in range(len(ring) // 2)]
-
-
-def _searched(rows: Floats32, wanted: Integers, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    ids, distances = nearest(rows, rows[wanted], k + 1)
-    own = ids == wanted[:, None]
-    own[~own.any(axis=1), -1] = True  # more than k copies of it came before
-    return ids[~own].reshape(-1, k), distances[~own].reshape(-1, k)
 
 
 @njit(nogil=True, cache=True)
