@@ -79,7 +79,7 @@ def test_a_guess_that_was_too_high_is_found_out(small, monkeypatch):
 
 def test_a_bound_that_is_too_narrow_would_be_seen(monkeypatch):
     rows = 1000.0 + np.random.default_rng(14).normal(size=(1500, 16))
-    monkeypatch.setattr(mutual._Block, "slack", lambda self, kinds, norms: np.zeros((len(norms), 1)))
+    monkeypatch.setattr(mutual.Block, "slack", lambda self, kinds, norms: np.zeros((len(norms), 1)))
     found = mutual_neighbors(rows, 10)[0]
     monkeypatch.undo()
     assert (found != nearest(rows, None, 10)[0]).any()
@@ -88,7 +88,7 @@ def test_a_bound_that_is_too_narrow_would_be_seen(monkeypatch):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_the_number_of_threads_changes_nothing(small, monkeypatch, threads):
     rows = np.random.default_rng(3).normal(size=(500, 4)).round(1)
-    monkeypatch.setattr(mutual, "_threads", lambda: threads)
+    monkeypatch.setattr(mutual, "blas_threads", lambda: threads)
     assert same(rows, 12)
 
 

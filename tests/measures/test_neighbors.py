@@ -106,7 +106,7 @@ def test_the_number_of_threads_does_not_change_the_answer(monkeypatch):
     base, queries = rng.normal(size=(3000, 8)).round(1), rng.normal(size=(300, 8)).round(1)
     answers = []
     for threads in (1, 3):
-        monkeypatch.setattr(neighbors, "_threads", lambda threads=threads: threads)
+        monkeypatch.setattr(neighbors, "blas_threads", lambda threads=threads: threads)
         answers.append(nearest(base, queries, 10))
     assert (answers[0][0] == answers[1][0]).all()
     assert (answers[0][1] == answers[1][1]).all()
@@ -207,7 +207,7 @@ def test_a_bound_that_is_too_narrow_would_be_seen(monkeypatch):
     true = by_definition(base, base[:50], 10, "l2")
     assert (nearest(base, base[:50], 10)[0] == true).all()
     monkeypatch.setattr(
-        neighbors._Block, "slack", lambda self, kinds, norms: np.zeros((len(norms), len(kinds)))
+        neighbors.Block, "slack", lambda self, kinds, norms: np.zeros((len(norms), len(kinds)))
     )
     assert (nearest(base, base[:50], 10)[0] != true).any()
 
@@ -292,7 +292,7 @@ def test_thinning_keeps_the_k_best_in_their_order(k, seed, scale):
     waiting = np.exp(rng.normal(size=k + 40) * np.log(scale)).astype(np.float32)
     before, places = waiting.copy(), np.arange(k + 40, dtype=np.int32)
     counts, floors = np.array([k + 40]), np.array([-np.inf], dtype=np.float32)
-    candidates._thin(waiting, places, counts, 0, k, k + k // 2, 0.0, floors)
+    candidates.thin(waiting, places, counts, 0, k, k + k // 2, 0.0, floors)
     kept = places[: counts[0]]
     assert set(np.argsort(-before, kind="stable")[:k]) <= set(kept)
     assert (np.diff(kept) > 0).all()

@@ -13,7 +13,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["COSINE", "EUCLIDEAN", "INNER", "floors_of", "norms", "scan", "settle"]
+__all__ = [
+    "COSINE", "EUCLIDEAN", "INNER", "floor_of", "floors_of", "lower_bound", "norms", "scan", "settle", "squared_distance",
+    "thin",
+]  # fmt: skip
 
 Floats: TypeAlias = NDArray[np.float64]
 Floats32: TypeAlias = NDArray[np.float32]
@@ -47,7 +50,7 @@ def _inner(a: Floats32, b: Floats32) -> float:
 
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _squared_distance(a: Floats32, b: Floats32) -> float:
+def squared_distance(a: Floats32, b: Floats32) -> float:
     total = 0.0
     for j in range(len(a)):
         difference = np.float64(a[j]) - np.float64(b[j])
@@ -112,7 +115,7 @@ def scan(
                 for lane in range(width):
                     similarities[lane] = row[lane] * factor[lane] + summand[lane]
                 # one more than k: the query itself may be among them
-                floors[r, g] = _bound(similarities, width, k + 1, k + 1 + k // 8, slack[r, g])
+                floors[r, g] = lower_bound(similarities, width, k + 1, k + 1 + k // 8, slack[r, g])
             floor, count, itself = floors[r, g], counts[r, g], own[r] - offset - first
             for start in range(0, width, LANES):
                 stop = start + LANES
@@ -130,7 +133,7 @@ def scan(
                     count += 1
                     if count == capacity:
                         counts[r, g] = count
-                        _thin(line, spots, counts[r], g, k, k + k // 8, slack[r, g], floors[r])
+                        thin(line, spots, counts[r], g, k, k + k // 8, slack[r, g], floors[r])
                         # too many that are alike: only float64 can tell
                         if counts[r, g] > capacity - k // 2 - SPARE:
                             _settle(
@@ -172,7 +175,7 @@ def settle(
     for g in range(len(kinds)):
         for r in range(len(queries)):
             if counts[r, g] > k:
-                _thin(waiting[r, g], places[r, g], counts[r], g, k, k + k // 16, slack[r, g], floors[r])
+                thin(waiting[r, g], places[r, g], counts[r], g, k, k + k // 16, slack[r, g], floors[r])
             if counts[r, g] > 0:
                 _settle(
                     g, r, block, block_norms, queries, query_norms, kinds, slack,
@@ -181,7 +184,7 @@ def settle(
 
 
 @njit(nogil=True, cache=True)
-def _thin(
+def thin(
     waiting: Floats32,
     places: NDArray[np.int32],
     counts: Integers,
@@ -193,7 +196,7 @@ def _thin(
 ) -> None:
     """Drop what lies below the k-th best that waits by more than both can be off. The order stays."""
     count = counts[g]
-    floors[g] = max(floors[g], _bound(waiting, count, k, most, slack))
+    floors[g] = max(floors[g], lower_bound(waiting, count, k, most, slack))
     kept = 0
     for x in range(count):
         if waiting[x] >= floors[g]:
@@ -204,7 +207,7 @@ def _thin(
 
 
 @njit(nogil=True, cache=True)
-def _bound(values: Floats32, count: int, least: int, most: int, slack: Any) -> Any:
+def lower_bound(values: Floats32, count: int, least: int, most: int, slack: Any) -> Any:
     """What lies below it cannot be among the best of `values`, found by halving their range.
 
     Counting is one vector pass, and any value that `least` or more reach is a bound, so it is enough to come near.
@@ -261,7 +264,7 @@ def _settle(
         place = places[r, g, x]
         rows[k + x] = offset + place
         if kinds[g] == EUCLIDEAN:
-            measured[k + x] = _squared_distance(query, block[place])
+            measured[k + x] = squared_distance(query, block[place])
         elif kinds[g] == INNER:
             measured[k + x] = -_inner(query, block[place])
         else:
@@ -272,11 +275,11 @@ def _settle(
         keys[r, g, x] = measured[order[x]]
         ids[r, g, x] = rows[order[x]]
     counts[r, g] = 0
-    floors[r, g] = max(floors[r, g], _floor(kinds[g], keys[r, g, k - 1], length, slack[r, g]))
+    floors[r, g] = max(floors[r, g], floor_of(kinds[g], keys[r, g, k - 1], length, slack[r, g]))
 
 
 @njit(nogil=True, cache=True)
-def _floor(kind: int, last: Any, length: float, slack: Any) -> Any:
+def floor_of(kind: int, last: Any, length: float, slack: Any) -> Any:
     """The similarity in float32 below which no row can be better than the key `last` (infinite: not yet k)."""
     similarity = -last  # q.b
     if kind == EUCLIDEAN:
@@ -292,5 +295,5 @@ def floors_of(kinds: Integers, keys: Floats, query_norms: Floats, slack: Any) ->
     found = np.empty(slack.shape, dtype=np.float32)
     for r in range(len(query_norms)):
         for g in range(len(kinds)):
-            found[r, g] = _floor(kinds[g], keys[r, g, -1], query_norms[r], slack[r, g])
+            found[r, g] = floor_of(kinds[g], keys[r, g, -1], query_norms[r], slack[r, g])
     return found

@@ -23,13 +23,13 @@ from salience.measures.candidates import (
     Floats,
     Floats32,
     Integers,
-    _bound,
-    _floor,
-    _squared_distance,
-    _thin,
+    floor_of,
     floors_of,
+    lower_bound,
+    squared_distance,
+    thin,
 )
-from salience.measures.neighbors import _Block, _capacity, _Part, _threads, as_vectors, nearest
+from salience.measures.neighbors import Block, Part, as_vectors, blas_threads, capacity_for, nearest
 
 __all__ = ["mutual_distances", "mutual_fits", "mutual_neighbors"]
 
@@ -106,7 +106,7 @@ def mutual_fits(rows: NDArray[Any], k: Any, memory: int) -> bool:
     if not isinstance(k, int | np.integer) or not 1 <= k < n or n < 2 * SAMPLE or _rank(k, n) >= SAMPLE:
         return False
     copied = 0 if rows.dtype == np.float32 and rows.flags.c_contiguous and rows.flags.writeable else 4 * d
-    return n * (copied + 8 * _capacity(int(k)) + 8 * int(k) + 40) <= memory
+    return n * (copied + 8 * capacity_for(int(k)) + 8 * int(k) + 40) <= memory
 
 
 def _rank(k: Any, n: int) -> int:
@@ -120,7 +120,7 @@ def _rank(k: Any, n: int) -> int:
 class _Mutual:
     """Rows, and what waits for each of them. Arrays are (n, ...) and changed in place."""
 
-    part: _Part
+    part: Part
     halves: Floats32  # |b|^2 / 2: a similarity is q.b - |b|^2 / 2
     slack: Floats  # (n, 1) how far a similarity in float32 can be off
     floors: Floats32  # (n,)
@@ -133,9 +133,9 @@ class _Mutual:
 
     @classmethod
     def prepared(cls, given: NDArray[Any], k: int) -> Self:
-        part = _Part.of(given, 0, len(given), "base", directed=False)
-        n, room = len(part.rows), _capacity(k)
-        block = _Block.of(part, 0, KINDS)
+        part = Part.of(given, 0, len(given), "base", directed=False)
+        n, room = len(part.rows), capacity_for(k)
+        block = Block.of(part, 0, KINDS)
         slack = block.slack(KINDS, part.norms)  # refuses what is too long, before it is halved
         return cls(
             part,
@@ -153,7 +153,7 @@ class _Mutual:
     def run(self, settle: Callable[[Self, slice], None], progress: Progress | None) -> None:
         """Fill `ids` and `keys`, by `settle` in the order that is wanted."""
         n, k = self.keys.shape
-        threads, done = _threads(), 0
+        threads, done = blas_threads(), 0
         blocks = _blocks(n, threads)
         drawn = np.sort(np.random.default_rng(0).choice(n, SAMPLE, replace=False))
         sample = self.part.rows[drawn], self.halves[drawn], _rank(k, n)
@@ -251,7 +251,7 @@ def _guess(products: Floats32, halves: Floats32, least: int, most: int, slack: A
     for r in range(len(products)):
         for x in range(len(similarities)):
             similarities[x] = products[r, x] - halves[x]
-        floors[r] = _bound(similarities, len(similarities), least, most, slack[r])
+        floors[r] = lower_bound(similarities, len(similarities), least, most, slack[r])
 
 
 @njit(nogil=True, cache=True)
@@ -338,7 +338,7 @@ def _make_room(
 ) -> None:
     """Drop what waits in vain; where too many are alike, measure them in float64 and keep k."""
     k = keys.shape[1]
-    _thin(waiting[i], places[i], counts, i, k, k + k // 2, slack[i, 0], floors)
+    thin(waiting[i], places[i], counts, i, k, k + k // 2, slack[i, 0], floors)
     if counts[i] <= waiting.shape[1] // 2:
         return
     before = k if settled[i] else 0
@@ -350,7 +350,7 @@ def _make_room(
     order = by_row[np.argsort(measured[0][by_row], kind="mergesort")][:k]  # ties go to the lower row
     keys[i], ids[i] = measured[0][order], found[0][order]
     settled[i], counts[i] = True, 0
-    floors[i] = max(floors[i], _floor(EUCLIDEAN, keys[i, k - 1], lengths[i], slack[i, 0]))
+    floors[i] = max(floors[i], floor_of(EUCLIDEAN, keys[i, k - 1], lengths[i], slack[i, 0]))
 
 
 @njit(nogil=True, cache=True)
@@ -359,7 +359,7 @@ def _thin_all(
 ) -> None:
     for r in range(len(counts)):
         if counts[r] > k:
-            _thin(waiting[r], places[r], counts, r, k, k + k // 16, slack[r], floors)
+            thin(waiting[r], places[r], counts, r, k, k + k // 16, slack[r], floors)
 
 
 @njit(nogil=True, cache=True)
@@ -376,4 +376,4 @@ def _measure(
     for r in range(len(counts)):
         for x in range(counts[r]):
             ids[r, before + x] = places[r, x]
-            keys[r, before + x] = _squared_distance(rows[top + r], rows[places[r, x]])
+            keys[r, before + x] = squared_distance(rows[top + r], rows[places[r, x]])

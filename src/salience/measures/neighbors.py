@@ -20,7 +20,10 @@ from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[imp
 
 from salience.measures.candidates import COSINE, EUCLIDEAN, INNER, floors_of, norms, scan, settle
 
-__all__ = ["METRICS", "VectorError", "as_vectors", "check_finite", "nearest", "nearest_by"]
+__all__ = [
+    "METRICS", "Block", "Part", "VectorError", "as_vectors", "blas_threads", "capacity_for", "check_finite", "nearest",
+    "nearest_by",
+]  # fmt: skip
 
 Progress: TypeAlias = Callable[[int, int], None]
 Neighbours: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -143,18 +146,18 @@ def check_finite(vectors: NDArray[Any], name: str) -> None:
         Names the first such row.
     """
     for start in range(0, len(vectors), LOOKED_AT):
-        _Part.of(vectors, start, min(start + LOOKED_AT, len(vectors)), name, directed=False)
+        Part.of(vectors, start, min(start + LOOKED_AT, len(vectors)), name, directed=False)
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """Vectors in float32 with their norms."""
 
     rows: NDArray[np.float32]
     norms: NDArray[np.float64]
 
     @classmethod
-    def of(cls, array: NDArray[Any], start: int, stop: int, name: str, directed: bool) -> _Part:
+    def of(cls, array: NDArray[Any], start: int, stop: int, name: str, directed: bool) -> Part:
         with np.errstate(over="ignore"):
             rows = np.asarray(np.ascontiguousarray(array[start:stop], dtype=np.float32))
         if not rows.flags.writeable:  # of a mapped file: kernels are compiled for one kind of array
@@ -175,16 +178,16 @@ class _Part:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """Rows of the base, and what turns an inner product with them into a similarity."""
 
-    part: _Part
+    part: Part
     start: int
     times: NDArray[np.float32]  # (metrics, rows)
     plus: NDArray[np.float32]  # (metrics, rows)
 
     @classmethod
-    def of(cls, part: _Part, start: int, kinds: NDArray[np.int64]) -> _Block:
+    def of(cls, part: Part, start: int, kinds: NDArray[np.int64]) -> Block:
         times = np.ones((len(kinds), len(part.rows)), dtype=np.float32)
         plus = np.zeros_like(times)
         with np.errstate(over="ignore"):  # `slack` refuses them
@@ -262,10 +265,10 @@ class _Search:
         width = 4 * self.base.shape[1]
         per_query = width + 16 + len(self.metrics) * (16 * self.k + 4)
         group = min(m, max(self.memory // 2 // per_query, CHUNK))
-        threads = _threads()
+        threads = blas_threads()
         with threadpool_limits(1 if threads > 1 else None, "blas"), ThreadPoolExecutor(threads) as pool:
             for start in range(0, m, group):
-                asked = _Part.of(self.queries, start, min(start + group, m), "queries", COSINE in self.kinds)
+                asked = Part.of(self.queries, start, min(start + group, m), "queries", COSINE in self.kinds)
                 best = _Best.empty(self.kinds, asked, self.k, start if self.itself else None)
                 self._search(best, pool, threads, start, progress)
                 for g, metric in enumerate(self.metrics):
@@ -278,7 +281,7 @@ class _Search:
         self, best: _Best, pool: ThreadPoolExecutor, threads: int, start: int, progress: Progress | None
     ) -> None:
         size = len(best.asked.rows)
-        room = self.memory // (8 * threads) // (len(self.metrics) * _capacity(self.k) * 8)
+        room = self.memory // (8 * threads) // (len(self.metrics) * capacity_for(self.k) * 8)
         chunk = max(1, min(CHUNK, -(-size // threads), room))
         chunks = [slice(i, min(i + chunk, size)) for i in range(0, size, chunk)]
         for block in self._blocks():
@@ -289,19 +292,19 @@ class _Search:
                 seen = block.start + len(block.part.rows)
                 progress(start * len(self.base) + size * seen, len(self.queries) * len(self.base))
 
-    def _blocks(self) -> Iterator[_Block]:
+    def _blocks(self) -> Iterator[Block]:
         n, d = self.base.shape
         step = max(self.memory // 4 // (4 * d + 8 + 8 * len(self.metrics)), 1024)
         for start in range(0, n, step):
-            part = _Part.of(self.base, start, min(start + step, n), "base", COSINE in self.kinds)
-            yield _Block.of(part, start, self.kinds)
+            part = Part.of(self.base, start, min(start + step, n), "base", COSINE in self.kinds)
+            yield Block.of(part, start, self.kinds)
 
 
 @dataclass(frozen=True)
 class _Best:
     """The k best so far of a group of queries, by every metric."""
 
-    asked: _Part
+    asked: Part
     own: NDArray[np.int64]  # (queries,) the row of the base that a query is, or -1
     kinds: NDArray[np.int64]  # (metrics,)
     keys: NDArray[
@@ -310,7 +313,7 @@ class _Best:
     ids: NDArray[np.int64]  # (queries, metrics, k)
 
     @classmethod
-    def empty(cls, kinds: NDArray[np.int64], asked: _Part, k: int, own: int | None) -> _Best:
+    def empty(cls, kinds: NDArray[np.int64], asked: Part, k: int, own: int | None) -> _Best:
         m = len(asked.rows)
         return cls(
             asked,
@@ -320,12 +323,12 @@ class _Best:
             np.full((m, len(kinds), k), -1, dtype=np.int64),
         )
 
-    def update(self, part: slice, block: _Block, slack: NDArray[np.float64]) -> None:
+    def update(self, part: slice, block: Block, slack: NDArray[np.float64]) -> None:
         """Compare some of the queries with a block. Parts touch disjoint memory."""
         queries, lengths = self.asked.rows[part], self.asked.norms[part]
         keys, ids = self.keys[part], self.ids[part]
         shape = (len(queries), len(self.kinds))
-        waiting = np.empty((*shape, _capacity(keys.shape[2])), dtype=np.float32)
+        waiting = np.empty((*shape, capacity_for(keys.shape[2])), dtype=np.float32)
         places, counts = np.empty(waiting.shape, dtype=np.int32), np.zeros(shape, dtype=np.int64)
         bounds = slack[part]
         floors = floors_of(self.kinds, keys, lengths, bounds)
@@ -345,12 +348,12 @@ class _Best:
         )  # fmt: skip
 
 
-def _capacity(k: int) -> int:
+def capacity_for(k: int) -> int:
     """Rows that may wait for a query: few, for each thinning brings the bound nearer."""
     return 2 * k + 64
 
 
-def _threads() -> int:
+def blas_threads() -> int:
     """As many as numpy's linear algebra uses, whoever set it."""
     pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
     return max(pools, default=1)
