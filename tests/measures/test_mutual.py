@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from salience.measures import mutual
 from salience.measures.mutual import mutual_distances, mutual_fits, mutual_neighbors
-from salience.measures.neighbors import VectorError, nearest
+from salience.measures.neighbors import nearest
+from salience.measures.vectors import VectorError
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from salience.measures import candidates, neighbors
-from salience.measures.neighbors import METRICS, VectorError, nearest, nearest_by
+from salience.measures.neighbors import METRICS, nearest, nearest_by
+from salience.measures.vectors import VectorError
 
 
 def by_definition(base, queries, k, metric, itself=False):
@@ -50,6 +51,41 @@ def test_equals_the_definition_over_several_tiles(metric, k):
     assert (indices == by_definition(base, queries, k, metric)).all()
     assert indices.dtype == np.int64
     assert values.dtype == np.float32
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(48, 300), k=st.integers(1, 20), seed=st.integers(0, 10**6), itself=st.booleans())
+def test_guessed_floors_change_nothing(n, k, seed, itself):
+    base = whole_numbers(seed, (n, 4))
+    queries = base if itself else whole_numbers(seed + 1, (20, 4))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbors, "SAMPLE", 24)
+        patch.setattr(neighbors, "MANY", 2)
+        found = nearest_by(base, None if itself else queries, k)
+    for metric in ("l2", "ip"):
+        assert (found[metric][0] == by_definition(base, queries, k, metric, itself)).all()
+
+
+@pytest.mark.parametrize("itself", [False, True])
+def test_a_guess_that_was_too_high_is_found_out(monkeypatch, itself):
+    base = np.random.default_rng(0).normal(size=(3000, 6)).astype(np.float32)
+    queries = None if itself else base[:50] + 0.1
+    plain = nearest_by(base, queries, 30)
+    monkeypatch.setattr(neighbors, "SAMPLE", 256)
+    monkeypatch.setattr(neighbors, "CAUTION", -3.0)  # hardly a row lies above such a floor
+    for metric, (indices, values) in nearest_by(base, queries, 30).items():
+        assert np.array_equal(indices, plain[metric][0])
+        assert np.array_equal(values, plain[metric][1])
+    monkeypatch.setattr(neighbors._Best, "missed", lambda self, slack: np.empty(0, dtype=np.int64))
+    assert not np.array_equal(nearest_by(base, queries, 30)["l2"][0], plain["l2"][0])
+
+
+def test_what_cannot_be_used_is_named_by_its_own_row_though_a_sample_is_drawn(monkeypatch):
+    monkeypatch.setattr(neighbors, "SAMPLE", 64)
+    base = np.ones((1000, 3), dtype=np.float32)
+    base[777] = np.nan
+    with pytest.raises(VectorError, match="row 777 of base"):
+        nearest(base, base[:2], 3)
 
 
 def test_values_are_distances_and_similarities():

@@ -14,8 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 __all__ = [
-    "COSINE", "EUCLIDEAN", "INNER", "floor_of", "floors_of", "lower_bound", "norms", "scan", "settle", "squared_distance",
-    "thin",
+    "COSINE", "EUCLIDEAN", "INNER", "floor_of", "floors_of", "guess", "lower_bound", "norms", "rank_in_sample", "scan",
+    "settle", "squared_distance", "thin",
 ]  # fmt: skip
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -227,6 +227,39 @@ def lower_bound(values: Floats32, count: int, least: int, most: int, slack: Any)
     return np.float32(low - 2.0 * slack)
 
 
+def rank_in_sample(k: int, n: int, size: int, caution: float) -> int:
+    """The rank in a sample of n rows at which more than k rows of all lie, but for a few in a hundred.
+
+    So many standard deviations are allowed for; a row that is itself a query may have been drawn.
+    """
+    expected = (k + 1) * size / n
+    root = (caution + np.sqrt(caution**2 + 4 * expected)) / 2  # of r - caution * sqrt(r) = expected
+    return int(np.ceil(root**2)) + 1
+
+
+@njit(nogil=True, cache=True)
+def guess(
+    products: Floats32, times: Floats32, plus: Floats32, rank: int, slack: Any, floors: Floats32
+) -> None:
+    """Guess the floor of each query by its similarities to a sample, that of the given rank in it or a little less.
+
+    Parameters
+    ----------
+    products : float32 (c, size)
+    times, plus : float32 (metrics, size)
+    rank : int
+    slack : float64 (c, metrics)
+    floors : float32 (c, metrics)
+        Written.
+    """
+    similarities = np.empty(products.shape[1], dtype=np.float32)
+    for r in range(len(products)):
+        for g in range(len(times)):
+            for x in range(len(similarities)):
+                similarities[x] = products[r, x] * times[g, x] + plus[g, x]
+            floors[r, g] = lower_bound(similarities, len(similarities), rank, rank + rank // 8, slack[r, g])
+
+
 @njit(nogil=True, cache=True)
 def _reached(values: Floats32, count: int, bound: Any) -> int:
     hits = np.int32(0)
@@ -256,22 +289,23 @@ def _settle(
     count = counts[r, g]
     query = queries[r]
     length = query_norms[r]
-    measured = np.empty(k + count)
-    rows = np.empty(k + count, dtype=np.int64)
-    measured[:k] = keys[r, g]
-    rows[:k] = ids[r, g]
+    before = k if keys[r, g, 0] < np.inf else 0  # nothing to merge with the first time
+    measured = np.empty(before + count)
+    rows = np.empty(before + count, dtype=np.int64)
+    measured[:before] = keys[r, g, :before]
+    rows[:before] = ids[r, g, :before]
     for x in range(count):
         place = places[r, g, x]
-        rows[k + x] = offset + place
+        rows[before + x] = offset + place
         if kinds[g] == EUCLIDEAN:
-            measured[k + x] = squared_distance(query, block[place])
+            measured[before + x] = squared_distance(query, block[place])
         elif kinds[g] == INNER:
-            measured[k + x] = -_inner(query, block[place])
+            measured[before + x] = -_inner(query, block[place])
         else:
-            measured[k + x] = -_inner(query, block[place]) / (length * block_norms[place])
+            measured[before + x] = -_inner(query, block[place]) / (length * block_norms[place])
     # those that came first are lower rows, so a stable order gives ties to the lower row
     order = np.argsort(measured, kind="mergesort")
-    for x in range(k):
+    for x in range(min(k, before + count)):
         keys[r, g, x] = measured[order[x]]
         ids[r, g, x] = rows[order[x]]
     counts[r, g] = 0

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from salience.measures.mutual import mutual_distances, mutual_fits
-from salience.measures.neighbors import VectorError, as_vectors, nearest
+from salience.measures.neighbors import nearest
+from salience.measures.vectors import VectorError, as_vectors
 
 __all__ = [
     "ESTIMATORS",

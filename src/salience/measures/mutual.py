@@ -25,11 +25,13 @@ from salience.measures.candidates import (
     Integers,
     floor_of,
     floors_of,
-    lower_bound,
+    guess,
+    rank_in_sample,
     squared_distance,
     thin,
 )
-from salience.measures.neighbors import Block, Part, as_vectors, blas_threads, capacity_for, nearest
+from salience.measures.neighbors import blas_threads, capacity_for, nearest
+from salience.measures.vectors import Block, Part, as_vectors
 
 __all__ = ["mutual_distances", "mutual_fits", "mutual_neighbors"]
 
@@ -103,17 +105,12 @@ def mutual_distances(
 def mutual_fits(rows: NDArray[Any], k: Any, memory: int) -> bool:
     """Whether all rows can be searched at once, and are so many that it pays."""
     n, d = rows.shape
-    if not isinstance(k, int | np.integer) or not 1 <= k < n or n < 2 * SAMPLE or _rank(k, n) >= SAMPLE:
+    if not isinstance(k, int | np.integer) or not 1 <= k < n or n < 2 * SAMPLE:
+        return False
+    if rank_in_sample(int(k), n, SAMPLE, CAUTION) >= SAMPLE:
         return False
     copied = 0 if rows.dtype == np.float32 and rows.flags.c_contiguous and rows.flags.writeable else 4 * d
     return n * (copied + 8 * capacity_for(int(k)) + 8 * int(k) + 40) <= memory
-
-
-def _rank(k: Any, n: int) -> int:
-    """The rank in the sample at which more than k of n rows lie above, but for one in a hundred rows or so."""
-    expected = (k + 1) * SAMPLE / n
-    root = (CAUTION + np.sqrt(CAUTION**2 + 4 * expected)) / 2  # of r - CAUTION * sqrt(r) = expected
-    return int(np.ceil(root**2)) + 1  # the row itself may have been drawn
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ class _Mutual:
         threads, done = blas_threads(), 0
         blocks = _blocks(n, threads)
         drawn = np.sort(np.random.default_rng(0).choice(n, SAMPLE, replace=False))
-        sample = self.part.rows[drawn], self.halves[drawn], _rank(k, n)
+        sample = self.part.rows[drawn], self.halves[drawn], rank_in_sample(k, n, SAMPLE, CAUTION)
         with threadpool_limits(1 if threads > 1 else None, "blas"), ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(lambda block: self._guess(block, *sample), blocks):
                 pass
@@ -177,7 +174,14 @@ class _Mutual:
 
     def _guess(self, block: slice, sample: Floats32, halves: Floats32, rank: int) -> None:
         products = self.part.rows[block] @ sample.T
-        _guess(products, halves, rank, rank + rank // 8, self.slack[block, 0], self.floors[block])
+        guess(
+            products,
+            np.ones((1, SAMPLE), np.float32),
+            -halves[None],
+            rank,
+            self.slack[block],
+            self.floors[block, None],
+        )
 
     def _compare(self, pair: Pair) -> int:
         """Let rows of two blocks wait for each other; return how many pairs that were. Rounds touch disjoint memory."""
@@ -243,15 +247,6 @@ def _rounds(blocks: list[slice]) -> Iterator[list[Pair]]:
     for turn in range(len(others)):
         ring = [first, *others[turn:], *others[:turn]]
         yield [(ring[i], ring[-1 - i]) for i in range(len(ring) // 2)]
-
-
-@njit(nogil=True, cache=True)
-def _guess(products: Floats32, halves: Floats32, least: int, most: int, slack: Any, floors: Floats32) -> None:
-    similarities = np.empty(products.shape[1], dtype=np.float32)
-    for r in range(len(products)):
-        for x in range(len(similarities)):
-            similarities[x] = products[r, x] - halves[x]
-        floors[r] = lower_bound(similarities, len(similarities), least, most, slack[r])
 
 
 @njit(nogil=True, cache=True)

@@ -3,7 +3,8 @@
 ``q.b`` is the inner product; ``|q|^2 - 2 q.b + |b|^2`` the squared distance and ``q.b / (|q| |b|)`` the cosine, so one
 product of blocks in float32 ranks three ways. It only proposes: whoever may be among the k best is measured again in
 float64 (`salience.measures.candidates`), so the answer does not depend on the size of the blocks, on the number of
-threads or on where a row stands, and rows that are equal tie exactly.
+threads or on where a row stands, and rows that are equal tie exactly. What can be among them is guessed from a sample of
+many rows; whether the guess was low enough is known at the end, and queries where it was not are searched again.
 """
 
 from __future__ import annotations
@@ -15,29 +16,32 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits  # type: ignore[import-untyped]
 
-from salience.measures.candidates import COSINE, EUCLIDEAN, INNER, floors_of, norms, scan, settle
+from salience.measures.candidates import (
+    COSINE,
+    EUCLIDEAN,
+    INNER,
+    floors_of,
+    guess,
+    norms,
+    rank_in_sample,
+    scan,
+    settle,
+)  # fmt: skip
+from salience.measures.vectors import Block, Part, VectorError, as_vectors
 
-__all__ = [
-    "METRICS", "Block", "Part", "VectorError", "as_vectors", "blas_threads", "capacity_for", "check_finite", "nearest",
-    "nearest_by",
-]  # fmt: skip
+__all__ = ["METRICS", "blas_threads", "capacity_for", "nearest", "nearest_by"]
 
 Progress: TypeAlias = Callable[[int, int], None]
 Neighbours: TypeAlias = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 KINDS = {"l2": EUCLIDEAN, "ip": INNER, "cosine": COSINE}
 METRICS = tuple(KINDS)
-LOOKED_AT = 1 << 14  # rows at a time in search of bad ones
-CHUNK, TILE = 256, 2048  # queries and rows multiplied at a time: the products stay in the cache
-HALF = 2.0**-24  # how far rounding to float32 can be off, relatively
-LARGEST = 1e37  # of a product, with room below the end of float32
-
-
-class VectorError(ValueError):
-    """Vectors that have no neighbours: not finite, of another length, too few, without a direction."""
+FEWEST = 256  # queries at a time, whatever the memory
+CHUNK, TILE = 1024, 1024  # queries and rows multiplied at a time: the products stay in the cache
+SAMPLE, MANY = 2048, 8  # rows from which floors are guessed, of at least so many times as many
+CAUTION = 2.5  # standard deviations that a guessed floor lies below where k rows are expected
 
 
 def nearest(
@@ -112,113 +116,6 @@ def nearest_by(
     return search.run(progress)
 
 
-def as_vectors(given: Any, name: str = "vectors") -> NDArray[Any]:
-    """Return rows of real numbers as an array, a memory-mapped one as it is.
-
-    Raises
-    ------
-    VectorError
-        When it is not a matrix with at least one row and one column.
-    TypeError
-        When it is sparse or does not hold real numbers.
-    """
-    if sparse.issparse(given):
-        raise TypeError(f"{name} is sparse; neighbours are searched in dense vectors: pass {name}.toarray()")
-    array = given if isinstance(given, np.ndarray) else np.asarray(given)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name} must hold real numbers, one row per vector; got the type {array.dtype}")
-    if array.ndim != 2:
-        raise VectorError(
-            f"{name} must be a matrix with one vector per row, got the shape {array.shape}"
-            + ("; a single vector is x[None, :]" if array.ndim == 1 else "")
-        )
-    if 0 in array.shape:
-        raise VectorError(f"{name} is empty: its shape is {array.shape}")
-    return array
-
-
-def check_finite(vectors: NDArray[Any], name: str) -> None:
-    """Refuse vectors with a row that is not finite in float32; a memory-mapped array is read block by block.
-
-    Raises
-    ------
-    VectorError
-        Names the first such row.
-    """
-    for start in range(0, len(vectors), LOOKED_AT):
-        Part.of(vectors, start, min(start + LOOKED_AT, len(vectors)), name, directed=False)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Vectors in float32 with their norms."""
-
-    rows: NDArray[np.float32]
-    norms: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, array: NDArray[Any], start: int, stop: int, name: str, directed: bool) -> Part:
-        with np.errstate(over="ignore"):
-            rows = np.asarray(np.ascontiguousarray(array[start:stop], dtype=np.float32))
-        if not rows.flags.writeable:  # of a mapped file: kernels are compiled for one kind of array
-            rows = rows.copy()
-        lengths = norms(rows)
-        wrong = np.flatnonzero(~np.isfinite(lengths))
-        if wrong.size:
-            raise VectorError(
-                f"row {start + wrong[0]} of {name} holds NaN, infinity or a number beyond float32 "
-                f"({wrong.size} such rows among the first {stop}); drop or repair them"
-            )
-        if directed and not lengths.all():
-            raise VectorError(
-                f"row {start + np.flatnonzero(lengths == 0)[0]} of {name} is zero and has no direction, so it has "
-                "no cosine; drop the zero vectors, or leave the metric 'cosine' out"
-            )
-        return cls(rows, lengths)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows of the base, and what turns an inner product with them into a similarity."""
-
-    part: Part
-    start: int
-    times: NDArray[np.float32]  # (metrics, rows)
-    plus: NDArray[np.float32]  # (metrics, rows)
-
-    @classmethod
-    def of(cls, part: Part, start: int, kinds: NDArray[np.int64]) -> Block:
-        times = np.ones((len(kinds), len(part.rows)), dtype=np.float32)
-        plus = np.zeros_like(times)
-        with np.errstate(over="ignore"):  # `slack` refuses them
-            plus[kinds == EUCLIDEAN] = -0.5 * part.norms**2
-        if COSINE in kinds:
-            times[kinds == COSINE] = 1.0 / part.norms
-        return cls(part, start, times, plus)
-
-    def slack(self, kinds: NDArray[np.int64], query_norms: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far a similarity in float32 can be from the truth, shape (queries, metrics).
-
-        A sum of d products is off by at most ``d u |q| |b|`` in any order of additions; denormal products
-        are lost altogether.
-        """
-        width = self.part.rows.shape[1]
-        longest = float(self.part.norms.max())
-        if longest * max(longest, float(query_norms.max())) > LARGEST:
-            raise VectorError(
-                f"vectors are too long to be multiplied in float32 (the longest has the norm {longest:.3g}, the "
-                f"longest query {query_norms.max():.3g}); divide both by one number"
-            )
-        lost = width * float(np.finfo(np.float32).tiny)
-        product = 1.01 * (width + 8) * HALF * query_norms * longest + lost
-        bounds = {
-            EUCLIDEAN: product + 4 * HALF * (longest**2 / 2 + query_norms * longest),
-            INNER: product,
-            COSINE: 1.01 * (width + 8) * HALF * query_norms + lost * (1.0 + float(self.times.max())),
-        }
-        return np.stack([bounds[kind] for kind in kinds.tolist()], axis=1)
-
-
 @dataclass(frozen=True)
 class _Search:
     base: NDArray[Any]
@@ -264,33 +161,77 @@ class _Search:
         # half of the memory for the queries and their best, a quarter for a block, the rest for the threads
         width = 4 * self.base.shape[1]
         per_query = width + 16 + len(self.metrics) * (16 * self.k + 4)
-        group = min(m, max(self.memory // 2 // per_query, CHUNK))
-        threads = blas_threads()
+        group = min(m, max(self.memory // 2 // per_query, FEWEST))
+        threads, sample = blas_threads(), self._sample()
         with threadpool_limits(1 if threads > 1 else None, "blas"), ThreadPoolExecutor(threads) as pool:
             for start in range(0, m, group):
                 asked = Part.of(self.queries, start, min(start + group, m), "queries", COSINE in self.kinds)
-                best = _Best.empty(self.kinds, asked, self.k, start if self.itself else None)
-                self._search(best, pool, threads, start, progress)
+                own = (
+                    np.arange(start, start + len(asked.rows)) if self.itself else np.full(len(asked.rows), -1)
+                )
+                guessed = None if sample is None else self._guessed(asked, sample, pool)
+                best = _Best.empty(self.kinds, asked, self.k, own, guessed)
+                slack = self._search(best, pool, threads, start, progress)
+                missed = best.missed(slack)
+                if missed.size:
+                    again = Part(asked.rows[missed], asked.norms[missed])
+                    plain = _Best.empty(self.kinds, again, self.k, own[missed], None)
+                    self._search(plain, pool, threads, start, None)
+                    best.keys[missed], best.ids[missed] = plain.keys, plain.ids
                 for g, metric in enumerate(self.metrics):
                     indices, values = answers[metric]
                     indices[start : start + group] = best.ids[:, g]
                     values[start : start + group] = VALUES[metric](best.keys[:, g])
         return answers
 
+    def _sample(self) -> Block | None:
+        """Random rows, where they are worth their while; rows that cannot be used are refused when all are read."""
+        n = len(self.base)
+        if n < MANY * SAMPLE or self._rank() > SAMPLE // MANY:
+            return None
+        drawn = np.sort(np.random.default_rng(0).choice(n, SAMPLE, replace=False))
+        with np.errstate(over="ignore"):
+            rows = np.ascontiguousarray(self.base[drawn], dtype=np.float32)
+        lengths = norms(rows)
+        if not np.isfinite(lengths).all() or not lengths.all():
+            return None
+        return Block.of(Part(rows, lengths), 0, self.kinds)
+
+    def _rank(self) -> int:
+        return rank_in_sample(self.k, len(self.base), SAMPLE, CAUTION)
+
+    def _guessed(self, asked: Part, sample: Block, pool: ThreadPoolExecutor) -> NDArray[np.float32]:
+        """Floors of the queries, (queries, metrics)."""
+        slack = sample.slack(self.kinds, asked.norms)
+        floors = np.empty(slack.shape, dtype=np.float32)
+
+        def work(start: int) -> None:
+            part = slice(start, start + CHUNK)
+            products = asked.rows[part] @ sample.part.rows.T
+            guess(products, sample.times, sample.plus, self._rank(), slack[part], floors[part])
+
+        for _ in pool.map(work, range(0, len(floors), CHUNK)):
+            pass
+        return floors
+
     def _search(
         self, best: _Best, pool: ThreadPoolExecutor, threads: int, start: int, progress: Progress | None
-    ) -> None:
+    ) -> NDArray[np.float64]:
+        """Compare with all blocks; return how far a similarity can have been off, (queries, metrics)."""
         size = len(best.asked.rows)
         room = self.memory // (8 * threads) // (len(self.metrics) * capacity_for(self.k) * 8)
         chunk = max(1, min(CHUNK, -(-size // threads), room))
         chunks = [slice(i, min(i + chunk, size)) for i in range(0, size, chunk)]
+        most = np.zeros((size, len(self.metrics)))
         for block in self._blocks():
             slack = block.slack(best.kinds, best.asked.norms)
+            np.maximum(most, slack, out=most)
             for _ in pool.map(lambda part, block=block, slack=slack: best.update(part, block, slack), chunks):
                 pass
             if progress is not None:
                 seen = block.start + len(block.part.rows)
                 progress(start * len(self.base) + size * seen, len(self.queries) * len(self.base))
+        return most
 
     def _blocks(self) -> Iterator[Block]:
         n, d = self.base.shape
@@ -311,17 +252,28 @@ class _Best:
         np.float64
     ]  # (queries, metrics, k) squared distances, or similarities with the sign changed
     ids: NDArray[np.int64]  # (queries, metrics, k)
+    guessed: NDArray[np.float32] | None  # (queries, metrics) similarities below which nothing is looked at
 
     @classmethod
-    def empty(cls, kinds: NDArray[np.int64], asked: Part, k: int, own: int | None) -> _Best:
+    def empty(
+        cls, kinds: NDArray[np.int64], asked: Part, k: int, own: NDArray[np.int64], guessed: NDArray[np.float32] | None
+    ) -> _Best:  # fmt: skip
         m = len(asked.rows)
         return cls(
             asked,
-            np.full(m, -1) if own is None else np.arange(own, own + m),
+            own,
             kinds,
             np.full((m, len(kinds), k), np.inf),
             np.full((m, len(kinds), k), -1, dtype=np.int64),
+            guessed,
         )
+
+    def missed(self, slack: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Queries of which a neighbour may lie below what was guessed."""
+        if self.guessed is None:
+            return np.empty(0, dtype=np.int64)
+        reached = floors_of(self.kinds, self.keys, self.asked.norms, slack)
+        return np.flatnonzero((reached < self.guessed).any(axis=1))
 
     def update(self, part: slice, block: Block, slack: NDArray[np.float64]) -> None:
         """Compare some of the queries with a block. Parts touch disjoint memory."""
@@ -332,6 +284,8 @@ class _Best:
         places, counts = np.empty(waiting.shape, dtype=np.int32), np.zeros(shape, dtype=np.int64)
         bounds = slack[part]
         floors = floors_of(self.kinds, keys, lengths, bounds)
+        if self.guessed is not None:
+            np.maximum(floors, self.guessed[part], out=floors)
         rows, row_norms = block.part.rows, block.part.norms
         room = np.empty(len(queries) * min(TILE, len(rows)), dtype=np.float32)
         for first in range(0, len(rows), TILE):

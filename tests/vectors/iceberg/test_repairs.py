@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.utils import check_random_state
 
-from salience.measures.neighbors import VectorError
+from salience.measures.vectors import VectorError
 from salience.vectors.iceberg.repairs import REPAIRS
 
 

@@ -18,7 +18,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from salience.measures.dimension import local_dimension
-from salience.measures.neighbors import METRICS, VectorError, as_vectors
+from salience.measures.neighbors import METRICS
+from salience.measures.vectors import VectorError, as_vectors
 from salience.parallel import pmap
 from salience.results import Scores
 from salience.results.meta import Meta

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from salience.measures.dimension import LEAST, global_dimension, local_dimension
-from salience.measures.neighbors import VectorError, as_vectors
+from salience.measures.vectors import VectorError, as_vectors
 from salience.results import Scores
 from salience.results.meta import Meta
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from salience.measures.neighbors import as_vectors
+from salience.measures.vectors import as_vectors
 from salience.vectors.hnsw.dimension import local_intrinsic_dimension
 
 __all__ = ["ORDERS", "Material", "insertion_order", "needs"]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from salience.measures.crossed import crossed_bootstrap_mean
-from salience.measures.neighbors import VectorError, as_vectors
+from salience.measures.vectors import VectorError, as_vectors
 from salience.vectors.hnsw.builds import BACKENDS, found_backend
 from salience.vectors.hnsw.orders import ORDERS, Material
 from salience.vectors.hnsw.truth import Truth

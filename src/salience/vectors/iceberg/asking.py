@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from salience.measures.neighbors import VectorError
+from salience.measures.vectors import VectorError
 from salience.vectors.iceberg.search import Answers
 from salience.vectors.iceberg.tasks import Judge, Task
 

@@ -19,7 +19,8 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from salience.measures.neighbors import METRICS, check_finite
+from salience.measures.neighbors import METRICS
+from salience.measures.vectors import check_finite
 from salience.results.meta import Interval as Level
 from salience.results.meta import Meta
 from salience.vectors.iceberg.asking import Asked, check_k, given_queries, own_queries, warn_of_copies

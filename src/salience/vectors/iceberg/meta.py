@@ -13,7 +13,7 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import davies_bouldin_score
 from sklearn.utils import check_random_state, column_or_1d
 
-from salience.measures.neighbors import VectorError, as_vectors
+from salience.measures.vectors import VectorError, as_vectors
 
 __all__ = ["MetaFeatures", "relative_contrast", "vector_meta_features"]
 

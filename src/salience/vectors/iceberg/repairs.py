@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from salience.measures.neighbors import VectorError
+from salience.measures.vectors import VectorError
 
 __all__ = ["REPAIRS", "Repair"]
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from salience.measures.neighbors import METRICS, VectorError, as_vectors
+from salience.measures.neighbors import METRICS
+from salience.measures.vectors import VectorError, as_vectors
 
 __all__ = ["Index", "Rows", "VectorIndex", "as_permutation", "normalised", "prepared_vectors"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from salience.measures.neighbors import VectorError
+from salience.measures.vectors import VectorError
 from salience.vectors.indexes.base import Floats, Ids, Rows, VectorIndex
 from salience.vectors.indexes.faiss_hnsw import METRICS
 from salience.vectors.indexes.threads import faiss_threads
