@@ -60,8 +60,10 @@ def with_caps(
 
 
 def rows_of_a_block(row_bytes: float, columns: int, memory: int) -> int:
-    """As many rows as an eighth of the memory holds: as read, twice more for what is read ahead, and encoded."""
-    fit = int(_for_rows(memory, columns) / 8 / (3 * row_bytes + _ENCODED_BYTES * columns + 1)) // 1024 * 1024
+    """As many rows as an eighth of the memory holds: as read, once more for the block that is read ahead, and
+    encoded.
+    """
+    fit = int(_for_rows(memory, columns) / 8 / (2 * row_bytes + _ENCODED_BYTES * columns + 1)) // 1024 * 1024
     return min(MOST_BLOCK_ROWS, max(FEWEST_BLOCK_ROWS, fit))
 
 

@@ -244,14 +244,11 @@ def _batches(
 
 
 def _read_ahead(items: Iterator[Any]) -> Generator[Any, None, None]:
-    """The same items; the next two are made in a thread while the caller works on this one.
-
-    Two, so that the thread has something to do while the threads of the caller wait for each other.
-    """
+    """The same items; the next one is made in a thread while the caller works on this one."""
     with ThreadPoolExecutor(1) as reader:
-        coming = deque(reader.submit(next, items, None) for _ in range(2))
-        while (item := coming.popleft().result()) is not None:
-            coming.append(reader.submit(next, items, None))
+        coming = reader.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = reader.submit(next, items, None)
             yield item
 
 
