@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -118,8 +117,7 @@ def rank(
         )
     stages = Stages()
     with stages("open"):
-        where = os.path.abspath(source) if scheduler else source  # workers were started in other folders
-        opened = open_table(where, format=format, delimiter=delimiter, encoding=encoding, label=target)
+        opened = open_table(source, format=format, delimiter=delimiter, encoding=encoding, label=target)
     ranker = ranker_from(ctx.params)
     if state is not None:
         with show.progress("counting") as tell:

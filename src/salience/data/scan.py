@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from salience.data.blocks import Block, Derivation, kept_rows
 from salience.data.plan import Plan
-from salience.data.readers import open_described
+from salience.data.readers import anywhere, open_described
 from salience.data.readers.source import Shard
 from salience.data.states import (
     Checkpoint,
@@ -408,5 +408,7 @@ def _scan_on_cluster(
         if not all(shard.path for shard in shards):
             spool = _Spool(directory, plan)
             spool.write(source, shards, names)
+        else:
+            plan = replace(plan, source=anywhere(plan.source))
         fold = _Fold(plan, empty, tuple(derive), names, spool)
         reduce(fold, shards, _Merge(empty), take, client=client, progress=tell)

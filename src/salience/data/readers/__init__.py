@@ -12,7 +12,7 @@ from typing import Any
 
 from salience.data.readers.source import Member, MemberSource, Shard, Source, SourceError, near
 
-__all__ = ["Shard", "Source", "SourceError", "open_described", "open_source"]
+__all__ = ["Shard", "Source", "SourceError", "anywhere", "open_described", "open_source"]
 
 #: Format -> module and class of its members; loaded when the first file of that format is opened.
 FORMATS: dict[str, tuple[str, str]] = {
@@ -128,6 +128,22 @@ def _open_files(
         raise TypeError(f"{found.format} has no option {unknown[0]!r}; its options are: {allowed}")
     members = [member.open(path, **options) for path in found.paths]
     return MemberSource(found.shown or found.format, members, found.notes, found.cleanup)
+
+
+def anywhere(description: dict[str, Any]) -> dict[str, Any]:
+    """A `describe()` with the whole paths of its files, for processes that were started in another folder.
+
+    Examples
+    --------
+    >>> import os, tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "clicks.csv")
+    >>> _ = path.write_text("user,click\\nu1,1\\n")
+    >>> source = open_source(os.path.relpath(path))
+    >>> os.path.isabs(anywhere(source.describe())["members"][0]["path"])
+    True
+    """
+    members = [{**member, "path": os.path.abspath(member["path"])} for member in description["members"]]
+    return {**description, "members": members}
 
 
 def open_described(description: dict[str, Any]) -> Source:
