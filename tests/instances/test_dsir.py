@@ -16,6 +16,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from salience.data.readers import ndjson, windows
 from salience.instances import ImportanceResampler, importance_weights, plot_weights
 from salience.instances.dsir.choice import choose, quotas
 from salience.instances.dsir.ngrams import Features, bucket, ngrams_of, pieces_of
@@ -581,6 +582,48 @@ def test_the_picture_shows_pool_target_kept_and_chance(fitted):
 def test_rows_that_are_no_text_are_named(raw, message):
     with pytest.raises(ValueError, match=message):
         resampler(1, min_words=0).fit(raw, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("7", "text of row 3001 is no string but: number"),
+        ("true", "text of row 3001 is no string but: boolean"),
+        ('["a"]', "text of row 3001 is no string but: array"),
+        ('{"a": 1}', "text of row 3001 is no string but: object"),
+        ('"\\ud800"', "text of row 3001 is no string but: The surrogate pair"),
+        ("null", "row 3001 of raw is null"),
+    ],
+)
+def test_in_ndjson_what_is_no_string_does_not_become_one(tmp_path, monkeypatch, value, message):
+    monkeypatch.setattr(ndjson, "_SHARD_BYTES", 1 << 18)
+    monkeypatch.setattr(windows, "_WINDOW", 1 << 18)
+    path = tmp_path / "raw.jsonl"
+    lines = [f'{{"id": 1, "text": "an apple {"pie" * 100}"}}'] * 4000
+    lines[3001] = f'{{"id": 1, "text": {value}}}'
+    path.write_text("\n\n".join(lines))
+    assert len(TextPool(path, "raw").parts()) > 1
+    with pytest.raises(ValueError, match=message):
+        resampler(1, min_words=0).fit(path, TARGET)
+
+
+def test_a_row_of_ndjson_is_counted_over_all_that_is_read_of_a_file(tmp_path):
+    path = tmp_path / "raw.jsonl"
+    path.write_text(f'{{"text": "{"pie " * 250}"}}\n' * 5000 + '{"text": 1}')
+    with pytest.raises(ValueError, match="text of row 5000 is"):
+        list(TextPool(path, "raw").take([5000]))
+
+
+def test_a_pool_named_from_here_is_read_by_workers_in_another_folder(tmp_path, monkeypatch):
+    (tmp_path / "raw.jsonl").write_text('{"text": "an apple"}\n{"text": "a pear"}\n')
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    pool = TextPool("raw.jsonl", "raw")
+    parts = pool.parts()
+    sent = pickle.dumps((pool, parts))
+    monkeypatch.chdir("elsewhere")
+    there, parts = pickle.loads(sent)
+    assert [texts.to_pylist() for _, texts in there.read(parts)] == [["an apple", "a pear"]]
 
 
 @pytest.mark.parametrize(

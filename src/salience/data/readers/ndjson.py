@@ -1,6 +1,7 @@
 """NDJSON: one JSON object a line; scalars and objects arrive as text, arrays of scalars as lists of text."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import Any, Self
@@ -8,16 +9,21 @@ from typing import Any, Self
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.json as pj
 
 from salience.data.readers.source import Member, SourceError
 from salience.data.readers.windows import Window, check_utf8, is_compressed
 
 _SHARD_BYTES = 64 << 20
 _LISTS = {True: pa.large_list(pa.large_string()), False: pa.large_string()}
+_REASON = re.compile(r"(?:.*changed from string to )?(.*?) in row (\d+)$", re.DOTALL)
 
 
 class NdjsonMember(Member):
-    """One NDJSON file; a part is a byte range."""
+    """One NDJSON file; a part is a byte range.
+
+    With the option ``strict``, which a reader of texts sets, what is no string is an error and does not become its text.
+    """
 
     accepts = ("encoding",)
 
@@ -68,16 +74,22 @@ class NdjsonMember(Member):
             for name in columns
         }
         encoding = self.options["encoding"]
+        strict = self.options.get("strict", False)
         whole = encoding != "utf-8" or is_compressed(self.path)
         first, stop = part
+        row = sum(rows for (start, _), rows in self.pieces if start < first)
         with Window(self.path, encoding, 0 if whole else first, None if whole else stop, 4 << 20) as window:
             window.advance(0)
             at = first if whole else 0
             while True:
                 block, used, filled, _ = _whole_lines(window, at)
                 if filled:
-                    frame = _parse(block, schema, None, self.path, 1)
-                    for batch in frame.select(list(columns)).to_arrow().to_batches(max_chunksize=rows):
+                    if strict:
+                        table = _strings(block, columns, self.path, row)
+                    else:
+                        table = _parse(block, schema, None, self.path, 1).select(list(columns)).to_arrow()
+                    row += filled
+                    for batch in table.to_batches(max_chunksize=rows):
                         yield batch.cast(pa.schema([self.schema.field(name) for name in columns]))
                 if window.final:
                     return
@@ -109,6 +121,23 @@ def _parse(block: np.ndarray, schema: Any, infer: int | None, path: str, line: i
         raise SourceError(
             f"{path}: a line from {line:,} on is no JSON object ({reason}). Give one object a line, like "
             '{"click": 1, "user": "u7"}'
+        ) from error
+
+
+def _strings(block: np.ndarray, columns: Sequence[str], path: str, first: int) -> pa.Table:
+    """The columns, of which every value is a string or null; the error names the row that is not, from 0."""
+    schema = pa.schema([(name, pa.large_string()) for name in columns])
+    try:
+        return pj.read_json(
+            pa.py_buffer(block),
+            pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        )
+    except pa.ArrowInvalid as error:
+        found = _REASON.match(str(error).removeprefix("JSON parse error: "))
+        reason, row = (found[1], first + int(found[2])) if found else (str(error), first)
+        raise SourceError(
+            f"{path}: {', '.join(columns)} of row {row} is no string but: {reason}; leave such rows out"
         ) from error
 
 

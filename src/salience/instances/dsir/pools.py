@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from salience.data.readers import Shard, open_described, open_source
+from salience.data.readers import Shard, anywhere, open_described, open_source
 from salience.data.readers.frames import FrameMember
 from salience.data.readers.locate import format_of
 from salience.data.readers.source import MemberSource, SourceError
@@ -71,8 +71,8 @@ class TextPool:
         self.name = name
         self.fleeting = False
         self._opened_as = self._opened(texts, column)  # a temporary file lives as long as this does
-        self._source = _anywhere(self._opened_as)
-        self.column = _text_column(self._source, name, column)
+        self.column = _text_column(self._opened_as, name, column)
+        self._source = _as_texts(self._opened_as)
         if not self._source.rows:
             raise ValueError(f"{name} is empty: it has no document; give at least one")
 
@@ -187,11 +187,9 @@ class TextPool:
         return open_described(self._described)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {
-            **self.__dict__,
-            "_described": self._source.describe(),
-        }  # data in memory refuses, and says why
-        return {**{k: v for k, v in state.items() if k != "_source"}, "_opened_as": None}
+        described = anywhere(self._source.describe())  # data in memory refuses, and says why
+        state = {name: value for name, value in self.__dict__.items() if name != "_source"}
+        return {**state, "_described": described, "_opened_as": None}
 
 
 def several(target: Any, separate: bool) -> tuple[tuple[str, ...], list[Any]]:
@@ -248,17 +246,17 @@ def _in_memory(texts: pa.Array | pa.ChunkedArray) -> MemberSource:
     return MemberSource("frame", [FrameMember.wrap(some) for some in slices])
 
 
-def _anywhere(source: Any) -> Any:
-    """Files by their whole paths, for workers that were started in another folder; Parquet by some thousand rows a part.
+def _as_texts(source: Any) -> Any:
+    """NDJSON in which a number does not become text, and Parquet by some thousand rows a part.
 
     A million texts, as tables are read, may be gigabytes.
     """
-    if source.format == "frame":
+    if source.format not in ("ndjson", "parquet"):
         return source
     description = source.describe()
     for member in description["members"]:
-        member["path"] = os.path.abspath(member["path"])
-        if source.format != "parquet":
+        if source.format == "ndjson":
+            member["options"] = {**member["options"], "strict": True}
             continue
         metadata = pq.read_metadata(member["path"])
         pieces: list[tuple[list[int], int]] = []
