@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from salience.data.missing import is_missing
 from salience.data.readers.source import Member, SourceError
 
 _SHARD_ROWS = 1_000_000
@@ -205,12 +206,10 @@ def _column(values: Any) -> pa.Array | pa.ChunkedArray:
 def _text(value: Any) -> str | None:
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+    if is_missing(value):
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        if value != value:
-            return None
         return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
     return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)

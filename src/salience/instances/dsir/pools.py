@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from salience.data.missing import is_missing
 from salience.data.readers import Shard, anywhere, open_described, open_source
 from salience.data.readers.frames import FrameMember
 from salience.data.readers.locate import format_of
@@ -174,8 +175,7 @@ class TextPool:
             raise ValueError(f"{self.name} has text that is not UTF-8 from row {first} on: {error}") from None
 
     def _no_text(self, row: int, value: Any) -> ValueError:
-        missing = str(value) in ("None", "nan", "<NA>", "NaT")
-        found = "null" if missing else f"not a string but the {type(value).__name__} {str(value)[:40]!r}"
+        found = "null" if is_missing(value) else f"not a string but the {type(value).__name__} {str(value)[:40]!r}"
         if isinstance(value, str):
             found = "a string that UTF-8 cannot hold"
         return ValueError(

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 
+from salience.data.missing import is_missing
+
 __all__ = ["Table", "resampled", "table_of"]
 
 FEWEST = 20  # rows
@@ -63,7 +65,7 @@ def table_of(X: NDArray[np.float64], y: Any) -> Table:
     ((20, 1), ['a', 'b'], [False, True])
     """
     target = column_or_1d(np.asarray(y), warn=True)
-    if not all(map(_known, target.tolist())):
+    if any(is_missing(value) or value in (math.inf, -math.inf) for value in target.tolist()):
         raise ValueError("y holds NaN, None or infinity: drop the rows whose class is not known")
     if target.dtype.kind == "O":
         target = np.array(target.tolist())  # numbers stay numbers; numbers among texts become texts
@@ -88,13 +90,6 @@ def table_of(X: NDArray[np.float64], y: Any) -> Table:
         raise ValueError(f"all {X.shape[1]} columns of X are constant: no row is like another or unlike it")
     varies = ~constant
     return Table((X[:, varies] - centre[varies]) / spread[varies], codes.astype(np.int64), classes, constant)
-
-
-def _known(value: Any) -> bool:
-    try:
-        return value is not None and value not in (math.inf, -math.inf) and bool(value == value)
-    except TypeError:  # the NA of pandas is neither equal to itself nor not
-        return False
 
 
 def resampled(data: Any, rows: NDArray[np.intp]) -> Any:

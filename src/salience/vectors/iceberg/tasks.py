@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from salience.data.missing import is_missing
+
 __all__ = [
     "TASKS",
     "VOTES",
@@ -27,7 +29,6 @@ Floats: TypeAlias = NDArray[np.float64]
 Ids: TypeAlias = NDArray[np.int64]
 
 VOTES = (5, 10, 50, 100)  # neighbours that vote
-MISSING = ("None", "nan", "<NA>", "NaT")
 
 
 @dataclass(frozen=True)
@@ -302,8 +303,7 @@ def _labels(given: Any, n: int, name: str, of: str) -> NDArray[Any]:
     if labels.shape != (n,):
         raise ValueError(f"{name} has the shape {labels.shape}; give one label for each {of}, shape ({n},)")
     if labels.dtype.kind == "O":
-        # None, NaN, and what pandas has instead, which cannot be compared with itself
-        if any(not isinstance(label, str) and str(label) in MISSING for label in labels):
+        if any(map(is_missing, labels)):
             raise ValueError(f"{name} has missing labels; drop those rows, or give them a label of their own")
         texts = any(isinstance(label, str) for label in labels)
         labels = labels.astype(str) if texts else np.array(labels.tolist())
