@@ -10,6 +10,7 @@ from salience.cli import (
     automl,
     choose,
     data,
+    distil,
     explain,
     explore,
     index,
@@ -48,6 +49,7 @@ app.command(rich_help_panel=ROWS)(summarize.summarize)
 app.command(rich_help_panel=ROWS)(choose.choose)
 app.command(rich_help_panel=ROWS)(shrink.shrink)
 app.command(rich_help_panel=ROWS)(labels.labels)
+app.command(rich_help_panel=ROWS)(distil.distil)
 app.command(rich_help_panel=ROWS)(index.index)
 app.command(rich_help_panel=RANKING)(explore.transforms)
 app.command(rich_help_panel=RANKING)(explore.evolve)

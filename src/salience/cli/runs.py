@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from salience.cli import choose, explain, index, interactions, labels, select, shrink, summarize
+from salience.cli import choose, distil, explain, index, interactions, labels, select, shrink, summarize
 from salience.cli import options as o
 from salience.cli.judging import VERIFY_ROWS
 from salience.cli.pictures import remarks
@@ -114,6 +114,7 @@ JUDGES: dict[str, Callable[..., Verdict]] = {
     "explain": explain.judge_again,
     "interactions": interactions.judge_again,
     "choose": choose.judge_again,
+    "distil": distil.judge_again,
     "index": index.judge_again,
     "labels": labels.judge_again,
     "shrink": shrink.judge_again,
