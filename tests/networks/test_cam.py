@@ -57,6 +57,41 @@ def test_a_map_lies_from_0_to_1_and_has_the_size_of_the_images(net):
     assert class_activation_map(net, images(), 1, size=(5, 7)).shape == (6, 5, 7)
 
 
+def test_images_that_are_not_square_have_maps_of_their_height_and_width(net):
+    assert class_activation_map(net, images()[:, :, :12], 1).shape == (6, 12, 16)
+
+
+def by_hand(net, at, x, label):
+    """Grad-CAM of the definition: mean gradients of the logit as weights of the channels of layer `at`."""
+    features = net.eval()[: at + 1](x).detach().requires_grad_()
+    (gradient,) = torch.autograd.grad(net[at + 1 :](features)[:, label].sum(), features)
+    return (gradient.mean((2, 3), keepdim=True) * features).sum(1).detach()
+
+
+@pytest.mark.parametrize("at", [2, 3])
+def test_the_weights_of_a_layer_further_down_are_mean_gradients(net, at):
+    x = images()
+    found = class_maps(net, x, 2, layer=str(at))
+    assert torch.allclose(found.maps, by_hand(net, at, x, 2), atol=1e-6)
+    assert torch.equal(found.logits, net(x))
+    assert not any(part.requires_grad for part in found)
+
+
+def test_gradients_are_there_where_the_caller_wants_none(net):
+    with torch.no_grad():
+        found = class_activation_map(net, images(), 2, layer="6")
+    assert torch.equal(found, class_activation_map(net, images(), 2, layer="6"))
+
+
+def test_of_a_layer_that_is_used_twice_the_last_use_counts():
+    relu = nn.ReLU()
+    net = small_convnet(4, widths=(8, 8), generator=seeded())
+    twice = nn.Sequential(*(relu if isinstance(layer, nn.ReLU) else layer for layer in net))
+    assert torch.equal(
+        class_maps(twice, images(), 2, layer=relu).maps, class_maps(net, images(), 2, layer="6").maps
+    )
+
+
 def test_batches_change_nothing(net):
     x = images(7)
     y = torch.arange(7) % 4
@@ -80,6 +115,46 @@ def test_the_map_lies_where_the_class_is():
 @pytest.mark.parametrize("value", [0.0, 0.3, -2.0, 7e5])
 def test_a_flat_map_says_nothing(value):
     assert not normalised_maps(torch.full((1, 3, 3), value), (9, 9)).any()
+
+
+def test_the_weakest_place_is_0_and_the_strongest_1_however_little_they_differ():
+    maps = torch.tensor([[[1.0, 2.0, 3.0]], [[1.0, 1.001, 1.002]]])
+    found = normalised_maps(maps, (1, 3))
+    assert torch.allclose(found, torch.tensor([[[0.0, 0.5, 1.0]]] * 2), atol=1e-3)
+
+
+def test_pixels_between_two_places_get_values_between():
+    found = normalised_maps(torch.tensor([[[-7.0, 1.0]]]), (1, 4))  # what is negative counts as 0
+    assert torch.allclose(found, torch.tensor([[[0.0, 0.25, 0.75, 1.0]]]))
+
+
+def test_a_feature_map_of_one_row_is_a_map():
+    """Of sound, say: only a single position has nothing to tell."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 3, (16, 1)), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2)
+    )
+    assert class_maps(net, images(), 0).maps.shape == (6, 1, 16)
+
+
+class OtherMean(nn.Module):
+    """The mean, summed in another order."""
+
+    def forward(self, x):
+        return x.flatten(2).flip(2).cumsum(2)[:, :, -1] / x[0, 0].numel()
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize(("pooling", "fits"), [(OtherMean(), True), (nn.AdaptiveMaxPool2d(1), False)])
+def test_a_mean_but_for_rounding_is_a_mean_of_features_of_any_size(pooling, fits, size):
+    net = nn.Sequential(nn.Conv2d(1, 3, 3, bias=False), nn.ReLU(), pooling, nn.Flatten(), nn.Linear(3, 2))
+    nn.init.uniform_(net[0].weight, 0, size, generator=seeded())
+    if fits:
+        features = net[:2](images())
+        assert not torch.equal(pooling(features), features.mean((2, 3)))
+        assert class_activation_map(net, images(), 0).shape == (6, 16, 16)
+    else:
+        with pytest.raises(ValueError, match="global average pooling"):
+            class_activation_map(net, images(), 0)
 
 
 def test_the_network_is_left_as_it_was(net):
@@ -135,8 +210,19 @@ class AfterPooling(nn.Module):
         nn.Sequential(nn.Conv2d(1, 3, 3), nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(3, 2)),
         nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         AfterPooling(),
+        nn.Sequential(nn.Flatten(), nn.Linear(256, 2)),
+        nn.Sequential(
+            nn.Conv2d(1, 3, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2), nn.Softmax(1)
+        ),
     ],
-    ids=["no pooling", "largest instead of mean", "no linear head", "relu as a function"],
+    ids=[
+        "no pooling",
+        "largest instead of mean",
+        "no linear head",
+        "relu as a function",
+        "no feature map",
+        "something after the head",
+    ],
 )
 def test_a_network_without_pooling_and_head_is_told_what_to_do(net):
     with pytest.raises(ValueError, match="global average pooling"):
@@ -154,11 +240,30 @@ def test_a_network_without_pooling_and_head_is_told_what_to_do(net):
         (images(2), [0.5, 1.0], TypeError, "whole numbers"),
         (images(2), [0, 4], ValueError, "the model has 0 to 3"),
         (images(2), -1, ValueError, "the model has 0 to 3"),
+        (images(2), [[0], [1]], ValueError, "one class per image"),
+        (images(2), [True, False], TypeError, "whole numbers"),
+        (images(2), torch.zeros(2, dtype=torch.complex64), TypeError, "whole numbers"),
     ],
 )
 def test_what_is_not_an_image_or_a_class_is_refused(net, x, y, error, said):
     with pytest.raises(error, match=said):
         class_activation_map(net, x, y)
+
+
+def test_a_batch_of_no_image_is_refused(net):
+    with pytest.raises(ValueError, match="batch_size must be at least 1, got 0"):
+        class_activation_map(net, images(), 0, batch_size=0)
+
+
+def test_a_model_that_gives_maps_instead_of_logits_is_refused():
+    with pytest.raises(ValueError, match=r"logits of shape \(n, classes\), it gave \(6, 3, 14, 14\)"):
+        class_activation_map(nn.Sequential(nn.Conv2d(1, 3, 3)), images(), 0)
+
+
+def test_a_layer_that_is_never_reached_is_refused(net):
+    net[0].spare = nn.Conv2d(1, 1, 1)
+    with pytest.raises(ValueError, match=r"'0\.spare' gave nothing"):
+        class_activation_map(net, images(), 0, layer="0.spare")
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def _by_head(model: nn.Module, images: Tensor, labels: Tensor) -> ClassMaps:
 
 
 def _is_mean(features: Tensor, pooled: Tensor, head: nn.Linear, logits: Tensor) -> bool:
-    if pooled.shape != features.shape[:2] or logits.shape != (len(pooled), head.out_features):
+    if pooled.shape != features.shape[:2]:
         return False
     gap = (features.mean((2, 3)) - pooled).abs().max()
     return bool(gap <= POOLED * features.abs().max()) and bool(torch.equal(head(pooled), logits))
@@ -166,16 +166,16 @@ def _by_gradient(model: nn.Module, images: Tensor, labels: Tensor, layer: str | 
     def watch(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         outputs.append(output)
 
+    # a caller may have switched gradients off, and a model may have frozen weights: pixels have them all the same
     with evaluating(model), torch.enable_grad(), _hooked([at], watch):
-        # the pixels carry gradients, so that a model with frozen weights has them too
-        logits = model(images.detach().clone().requires_grad_())
-    _check_classes(labels, logits)
-    features = outputs[-1] if outputs else None
-    if not isinstance(features, Tensor) or features.ndim != 4:
-        got = "nothing" if features is None else f"shape {tuple(getattr(features, 'shape', ()))}"
-        raise ValueError(f"layer must give feature maps of shape (n, K, h, w); {layer!r} gave {got}")
-    own = logits.gather(1, labels.to(logits.device)[:, None]).sum()
-    (gradient,) = torch.autograd.grad(own, features)
+        logits = model(images.detach().requires_grad_())
+        _check_classes(labels, logits)
+        features = outputs[-1] if outputs else None
+        if not isinstance(features, Tensor) or features.ndim != 4:
+            got = "nothing" if features is None else f"shape {tuple(getattr(features, 'shape', ()))}"
+            raise ValueError(f"layer must give feature maps of shape (n, K, h, w); {layer!r} gave {got}")
+        own = logits.gather(1, labels.to(logits.device)[:, None]).sum()
+        (gradient,) = torch.autograd.grad(own, features)
     weights = gradient.mean((2, 3))
     return ClassMaps(torch.einsum("nkhw,nk->nhw", features.detach(), weights), logits.detach())
 
