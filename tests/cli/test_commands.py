@@ -415,7 +415,7 @@ def test_ctrl_c_exits_with_130_and_the_run_can_be_resumed(call, clicks: Path) ->
     """A slowed scan, stopped by a real signal and resumed, gives the scores of a run in one go."""
     frame = pl.read_csv(clicks, infer_schema=False)
     pl.concat([frame] * 300).write_csv("long.csv")
-    slow = "import time, salience.data.scan as s; old = s._update\n"
+    slow = "import time, salience.data.folding as s; old = s._update\n"
     slow += "def update(*a, **k): time.sleep(0.4); print('block', flush=True); return old(*a, **k)\n"
     slow += "s._update = update\nfrom salience.cli import main; main()"
     command = [sys.executable, "-c", slow, "rank", "long.csv", "-t", "click", "--memory", "600MB"]
