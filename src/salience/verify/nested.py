@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold, StratifiedKFold
 
 from salience.results.scores import Scores
 from salience.verify.bench import Bench, columns
@@ -228,7 +227,7 @@ def verify_method(
     limits = _limits(thresholds)
     sample = Sample.of(data, task=task)
     told = _counting(progress, splits + 3 + bool(planted) + bool(under))
-    folds = folds_of(sample, splits, seed)
+    folds = sample.folds(splits, seed)
     sizes = sizes_of(fractions, len(sample.items))
     runs = [
         told(_judge_split, method, sample, fold, estimator, sizes, random, seed + number, seed, n_jobs)
@@ -370,30 +369,6 @@ def _limits(thresholds: Mapping[str, float] | None) -> dict[str, float]:
     if unknown:
         raise ValueError(f"there is no threshold for {', '.join(unknown)}; there are {', '.join(THRESHOLDS)}")
     return THRESHOLDS | dict(thresholds or {})
-
-
-def folds_of(sample: Sample, splits: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows to fit on and rows held out, `splits` times, shuffled; classes in equal shares where each has enough rows.
-
-    Raises
-    ------
-    ValueError
-        If there are too few rows, or one class.
-    """
-    if splits < 2 or len(sample) < 2 * splits:
-        raise ValueError(
-            f"at least 2 splits with 2 rows each are needed; got splits={splits} and {len(sample)} rows"
-        )
-    if sample.task == "numbers":
-        return list(KFold(splits, shuffle=True, random_state=seed).split(np.zeros(len(sample))))
-    codes, classes = sample.codes()
-    if len(classes) < 2:
-        raise ValueError(
-            f"the target {sample.label!r} has one class, {classes[0]!r}: there is nothing to predict"
-        )
-    even = np.bincount(codes).min() >= splits
-    kind = StratifiedKFold if even else KFold
-    return list(kind(splits, shuffle=True, random_state=seed).split(np.zeros(len(sample)), codes))
 
 
 def _counting(progress: Progress | None, total: int) -> Callable[..., Any]:

@@ -10,6 +10,9 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from salience.data.missing import is_missing
 
 FEW = 20  # an integral target with at most this many distinct values is read as classes
 
@@ -90,7 +93,7 @@ class Sample:
         if not frame.columns:
             raise ValueError("the frame has no column besides the target: there is nothing to rank")
         values = _plain_values(given)
-        there = np.array([value is not None and value == value for value in values.tolist()], dtype=bool)
+        there = np.array([not is_missing(value) for value in values.tolist()], dtype=bool)
         if not there.any():
             raise ValueError(f"none of the {len(frame)} rows has a target {label!r}")
         sample = cls(frame, values, label, _task(values[there], task), int((~there).sum()))
@@ -143,6 +146,28 @@ class Sample:
         sortable = self.target.astype(str) if self.target.dtype.kind == "O" else self.target
         classes, codes = np.unique(sortable, return_inverse=True)
         return codes, classes
+
+    def folds(self, splits: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Rows to fit on and rows held out, shuffled; classes in equal shares where each has enough rows.
+
+        Raises
+        ------
+        ValueError
+            If there are too few rows, or one class.
+        """
+        if splits < 2 or len(self) < 2 * splits:
+            raise ValueError(
+                f"at least 2 splits with 2 rows each are needed; got splits={splits} and {len(self)} rows"
+            )
+        if self.task == "numbers":
+            return list(KFold(splits, shuffle=True, random_state=seed).split(np.zeros(len(self))))
+        codes, classes = self.codes()
+        if len(classes) < 2:
+            raise ValueError(
+                f"the target {self.label!r} has one class, {classes[0]!r}: there is nothing to predict"
+            )
+        kind = StratifiedKFold if np.bincount(codes).min() >= splits else KFold
+        return list(kind(splits, shuffle=True, random_state=seed).split(np.zeros(len(self)), codes))
 
 
 def _frame(data: Any) -> nw.DataFrame[Any]:

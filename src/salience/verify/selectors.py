@@ -24,7 +24,6 @@ from salience.verify.encoding import split_columns
 from salience.verify.estimators import named_estimator
 from salience.verify.fingerprints import fingerprint
 from salience.verify.fitting import fit_scores
-from salience.verify.nested import folds_of
 from salience.verify.refitting import refitted
 from salience.verify.sample import Sample
 
@@ -386,7 +385,7 @@ def _predictors(given: Mapping[str, Any] | Sequence[str] | None, task: str, seed
 
 def _folds(sample: Sample, cv: Any, seed: int) -> list[Fold]:
     if isinstance(cv, int | np.integer):
-        return folds_of(sample, int(cv), seed)
+        return sample.folds(int(cv), seed)
     if isinstance(cv, str) or not hasattr(cv, "split"):
         raise TypeError(f"cv is a number of folds or an object with split(X, y), got {type(cv).__name__}")
     folds = [
