@@ -10,16 +10,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import DTypeLike, NDArray
 
+from salience.networks.sparsekernels import (
+    descend,
+    gather,
+    gather_and_descend,
+    row_sums,
+    scatter,
+    strength,
+)
 from salience.networks.topology import compact, first_cells, free_cells, merge, nearest_to_zero, positive_part
 
 __all__ = ["SparseLayer", "activations"]
 
 Floats = NDArray[np.floating[Any]]
-# No "nnan" or "ninf": a loss that is not finite has to stay visible.
-_FAST = {"reassoc", "contract", "nsz"}
 
 
 def activations(neurons: int, examples: int, dtype: DTypeLike = np.float32) -> Floats:
@@ -163,7 +168,7 @@ class SparseLayer:
     def strength(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Sum of the sizes of the weights of each input and of each output, shapes (n_in,) and (n_out,)."""
         of_rows, of_columns = np.zeros(self.rows), np.zeros(self.columns)
-        _strength(self._start, self._end, self.weight, of_rows, of_columns)
+        strength(self._start, self._end, self.weight, of_rows, of_columns)
         return (of_rows, of_columns) if self.by_input else (of_columns, of_rows)
 
     def degree(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -189,9 +194,9 @@ class SparseLayer:
         out = _uninitialised(bias.size, x.shape[1], self.dtype)[:, : x.shape[1]]
         out[:] = bias[:, None]
         if self.by_input:
-            _scatter(start, self._end, self.weight, x, out)
+            scatter(start, self._end, self.weight, x, out)
         else:
-            _gather(start, self._end, self.weight, x, out)
+            gather(start, self._end, self.weight, x, out)
         return out
 
     def descend(
@@ -227,16 +232,16 @@ class SparseLayer:
         start, held = self._starts(rows), (self._end, self.weight, self.velocity)
         if self.by_input:
             if back is None:
-                _descend(start, *held, x, error, *step)
+                descend(start, *held, x, error, *step)
             else:
-                _gather_and_descend(start, *held, x, error, back, *step)
+                gather_and_descend(start, *held, x, error, back, *step)
         else:
             if back is not None:
-                _scatter(start, self._end, self.weight, error, back)
-            _descend(start, *held, error, x, *step)
+                scatter(start, self._end, self.weight, error, back)
+            descend(start, *held, error, x, *step)
         bias, velocity = self.bias[rows], self.bias_velocity[rows]
         velocity *= step[1]
-        velocity -= step[0] * _row_sums(error)
+        velocity -= step[0] * row_sums(error)
         bias += velocity - step[2] * bias
 
     def evolve(self, zeta: float, rng: np.random.Generator, **importance: NDArray[Any] | None) -> int:
@@ -304,101 +309,3 @@ class SparseLayer:
         values = rng.standard_normal(count, dtype=self.dtype)
         values *= self.dtype.type(self.scale)
         return values
-
-
-# ---- kernels: start (rows + 1,), end (connections,), activations (neurons, width) ------------------------
-# Four connections of a row at a time: its activations are loaded once for the four.
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _gather(start, end, weight, short, long):  # type: ignore[no-untyped-def]
-    for row in range(long.shape[0]):
-        k, stop = start[row], start[row + 1]
-        while k + 4 <= stop:
-            a, b, c, d = end[k], end[k + 1], end[k + 2], end[k + 3]
-            wa, wb, wc, wd = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
-            for t in range(long.shape[1]):
-                long[row, t] += wa * short[a, t] + wb * short[b, t] + wc * short[c, t] + wd * short[d, t]
-            k += 4
-        for last in range(k, stop):
-            a, wa = end[last], weight[last]
-            for t in range(long.shape[1]):
-                long[row, t] += wa * short[a, t]
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _scatter(start, end, weight, long, short):  # type: ignore[no-untyped-def]
-    for row in range(long.shape[0]):
-        for k in range(start[row], start[row + 1]):
-            column, w = end[k], weight[k]
-            for t in range(long.shape[1]):
-                short[column, t] += w * long[row, t]
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _descend(start, end, weight, velocity, long, short, lr, momentum, decay):  # type: ignore[no-untyped-def]
-    zero = weight.dtype.type(0)
-    for row in range(long.shape[0]):
-        k, stop = start[row], start[row + 1]
-        while k < stop:
-            last = stop - 1  # a group that is not full computes its last connection again
-            a, b, c, d = end[k], end[min(k + 1, last)], end[min(k + 2, last)], end[min(k + 3, last)]
-            ga, gb, gc, gd = zero, zero, zero, zero
-            for t in range(long.shape[1]):
-                of_row = long[row, t]
-                ga += of_row * short[a, t]
-                gb += of_row * short[b, t]
-                gc += of_row * short[c, t]
-                gd += of_row * short[d, t]
-            for g in (ga, gb, gc, gd):
-                if k < stop:
-                    velocity[k] = momentum * velocity[k] - lr * g
-                    weight[k] += velocity[k] - decay * weight[k]
-                k += 1
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _gather_and_descend(start, end, weight, velocity, long, short, back, lr, momentum, decay):  # type: ignore[no-untyped-def]
-    """`_gather` from `short` to `back`, then `_descend`, with one look at each row of `short`."""
-    zero = weight.dtype.type(0)
-    for row in range(long.shape[0]):
-        k, stop = start[row], start[row + 1]
-        while k < stop:
-            last = stop - 1  # a group that is not full takes its last connection again, with weight 0
-            k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
-            a, b, c, d = end[k], end[k1], end[k2], end[k3]
-            wa = weight[k]
-            wb = weight[k1] if k + 1 < stop else zero
-            wc = weight[k2] if k + 2 < stop else zero
-            wd = weight[k3] if k + 3 < stop else zero
-            ga, gb, gc, gd = zero, zero, zero, zero
-            for t in range(long.shape[1]):
-                of_row, ea, eb, ec, ed = long[row, t], short[a, t], short[b, t], short[c, t], short[d, t]
-                back[row, t] += wa * ea + wb * eb + wc * ec + wd * ed
-                ga += of_row * ea
-                gb += of_row * eb
-                gc += of_row * ec
-                gd += of_row * ed
-            for g in (ga, gb, gc, gd):
-                if k < stop:
-                    velocity[k] = momentum * velocity[k] - lr * g
-                    weight[k] += velocity[k] - decay * weight[k]
-                k += 1
-
-
-@njit(nogil=True, cache=True, fastmath=_FAST)
-def _row_sums(values):  # type: ignore[no-untyped-def]
-    sums = np.zeros(values.shape[0], values.dtype)
-    for row in range(values.shape[0]):
-        for t in range(values.shape[1]):
-            sums[row] += values[row, t]
-    return sums
-
-
-@njit(nogil=True, cache=True)
-def _strength(start, end, weight, of_rows, of_columns):  # type: ignore[no-untyped-def]
-    for row in range(of_rows.size):
-        for k in range(start[row], start[row + 1]):
-            size = abs(weight[k])
-            of_rows[row] += size
-            of_columns[end[k]] += size
