@@ -1,9 +1,9 @@
-"""NRR-DD, stage 3: views from a seed, two distances in place of soft labels, and students taught by them."""
+"""NRR-DD, stage 3: two distances in place of soft labels, and students taught by them."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
@@ -34,96 +34,6 @@ def labels():
 
 def net(seed=0, widths=(6, 8)):
     return small_convnet(CLASSES, widths=widths, generator=seeded(seed))
-
-
-# ---- views ----------------------------------------------------------------------------------------------
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 99), number=st.integers(0, 99), mix=st.sampled_from(["cutmix", "mixup", None]))
-def test_a_view_depends_on_its_seed_and_number_alone(seed, number, mix):
-    x, y = torch.rand(5, 1, 6, 6, generator=seeded(1)), torch.arange(5)
-    views = ImageViews(factor=2, shift=1, mix=mix)
-    one, two = (views.make(x, y, seed=seed, number=number) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
-    assert one.x.shape == x.shape
-    assert float(one.share.min()) >= 0
-    assert float(one.share.max()) <= 1
-    assert float(one.x.min()) >= 0
-    assert float(one.x.max()) <= 1 + 1e-6
-
-
-def test_two_views_differ(images, labels):
-    one, two = (ImageViews().make(images, labels, seed=0, number=n) for n in (0, 1))
-    assert not torch.equal(one.x, two.x)
-
-
-@settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 999), height=st.integers(2, 9), width=st.integers(2, 9))
-def test_the_share_is_the_area_that_is_the_images_own(seed, height, width):
-    own = torch.arange(6).float()
-    x = own[:, None, None, None].expand(6, 1, height, width)
-    view = ImageViews(flip=False).make(x, torch.arange(6), seed=seed, number=0)
-    apart = view.y_org != view.y_aug  # an image may be its own partner
-    found = (view.x == own[:, None, None, None]).float().mean((1, 2, 3))
-    assert torch.allclose(found[apart], view.share[apart], atol=1e-6)
-    partner = (view.x == view.y_aug[:, None, None, None]).float().mean((1, 2, 3))
-    assert torch.allclose((found + partner)[apart], torch.ones(int(apart.sum())))
-
-
-def test_mixing_up_is_a_weighted_mean(images, labels):
-    views = ImageViews(flip=False, mix="mixup")
-    view = views.make(images, labels, seed=0, number=0)
-    partner = views.draw(12, (8, 8), seed=0, number=0).partner
-    share = view.share[:, None, None, None]
-    assert torch.allclose(view.x, share * images + (1 - share) * images[partner], atol=1e-6)
-    assert torch.equal(view.y_aug, labels[partner])
-
-
-def test_without_anything_a_view_is_the_images(images, labels):
-    view = ImageViews(flip=False, mix=None).make(images, labels, seed=0, number=0)
-    assert torch.equal(view.x, images)
-    assert torch.equal(view.y_org, view.y_aug)
-    assert (view.share == 1).all()
-
-
-def test_patches_change_places_and_stay_whole():
-    x = torch.arange(4).float().repeat_interleave(9).view(4, 9)
-    image = torch.cat(
-        [torch.cat([x[0].view(3, 3), x[1].view(3, 3)], 1), torch.cat([x[2].view(3, 3), x[3].view(3, 3)], 1)]
-    )
-    many = image.expand(50, 1, 6, 6)
-    views = ImageViews(factor=2, crop=(1, 1), flip=False, mix=None)
-    found = views.make(many, torch.zeros(50, dtype=torch.long), seed=0, number=0).x
-    cells = found[:, 0, ::3, ::3].flatten(1)
-    assert torch.equal(cells.sort(1).values, torch.arange(4).float().expand(50, 4))
-    assert len({tuple(row) for row in cells.tolist()}) > 10
-    assert torch.equal(found, cells.view(50, 1, 2, 2).repeat_interleave(3, 2).repeat_interleave(3, 3))
-
-
-def test_a_crop_keeps_the_least_area_and_a_shift_moves():
-    assert ImageViews(factor=2).areas == (0.5, 1.0)
-    assert ImageViews().areas == (1.0, 1.0)
-    spot = torch.zeros(40, 1, 7, 7)
-    spot[:, 0, 3, 3] = 1
-    moved = ImageViews(flip=False, shift=2, mix=None).make(spot, torch.zeros(40).long(), seed=0, number=0).x
-    at = moved.flatten(1).argmax(1)
-    assert (moved.flatten(1).sum(1) == 1).all()
-    assert set((at // 7).tolist()) | set((at % 7).tolist()) == {1, 2, 3, 4, 5}
-
-
-@pytest.mark.parametrize(
-    "how",
-    [{"factor": 0}, {"shift": -1}, {"shift": 0.5}, {"crop": (0, 1)}, {"crop": (0.9, 0.5)}, {"mix": "cut"}],
-)
-def test_views_out_of_range_are_refused(how):
-    with pytest.raises(ValueError, match=next(iter(how))):
-        ImageViews(**how)
-
-
-def test_patches_that_do_not_fit_are_refused(images, labels):
-    with pytest.raises(ValueError, match="factor=3 does not divide"):
-        ImageViews(factor=3).make(images, labels, seed=0, number=0)
 
 
 # ---- distances and losses -------------------------------------------------------------------------------
