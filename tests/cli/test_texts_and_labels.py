@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from salience.cli.kept import write_kept
-from salience.cli.texts import read_documents
+from salience.cli.texts import open_texts, read_documents
 from salience.data.readers import open_source
 from salience.results import Scores
 from salience.runs import Run
@@ -321,6 +321,17 @@ def test_documents_are_files_or_rows(tmp_path: Path) -> None:
     assert read_documents([str(tmp_path / "latin.txt")], encoding="latin-1") == ["Straße."]
 
 
+@pytest.mark.parametrize("read", [lambda path: read_documents([path]), open_texts])
+def test_a_folder_of_texts_and_tables_is_not_guessed_at(tmp_path: Path, read) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "README.md").write_text("What is in the tables.")
+    (tmp_path / "notes.toml").write_text("")  # neither
+    read(str(tmp_path))
+    pl.DataFrame({"text": ["One."]}).write_parquet(tmp_path / "deep" / "part.parquet")
+    with pytest.raises(ValueError, match=r"texts \(README.md, ...\) and tables \(part.parquet, ...\)"):
+        read(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("raw", "encoding", "text"),
     [
@@ -349,4 +360,5 @@ def test_a_glob_of_texts_and_tables_gives_both_and_folders_are_no_texts(tmp_path
     (tmp_path / "b.txt").mkdir()
     pl.DataFrame({"text": ["Zwei."]}).write_csv(tmp_path / "c.csv")
     assert read_documents([f"{tmp_path}/*"]) == ["Eins.", "Zwei."]
+    (tmp_path / "c.csv").unlink()
     assert read_documents([str(tmp_path)]) == ["Eins."]

@@ -28,16 +28,30 @@ def open_texts(path: str) -> Any:
 
     Raises
     ------
-    SourceError
-        Nothing there, or nothing that can be read.
+    ValueError
+        Nothing there, nothing that can be read, or a folder of texts and tables.
     """
     from salience.data.readers import open_source
 
-    folder = Path(path)
-    plain = [name for name in sorted(folder.rglob("*")) if is_plain(name)] if folder.is_dir() else []
+    plain = _plain_of(Path(path)) if Path(path).is_dir() else []
     if plain or is_plain(path):
         return open_source([str(name) for name in plain] or path, format="lines")
     return open_source(path)
+
+
+def _plain_of(folder: Path) -> list[Path]:
+    """The plain texts of a folder, none of which may lie beside a table: which of the two is meant?"""
+    from salience.data.readers.locate import EXTENSIONS, without_compression
+
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    plain = [path for path in files if is_plain(path)]
+    tables = [path for path in files if Path(without_compression(str(path))).suffix.lower() in EXTENSIONS]
+    if plain and tables:
+        raise ValueError(
+            f"{folder} holds texts ({plain[0].name}, ...) and tables ({tables[0].name}, ...): name those to read, "
+            f"like {folder}/*{plain[0].suffix}"
+        )
+    return plain
 
 
 def read_documents(paths: list[str], column: str | None = None, encoding: str | None = None) -> list[str]:
@@ -55,22 +69,22 @@ def read_documents(paths: list[str], column: str | None = None, encoding: str | 
     Raises
     ------
     ValueError
-        Nothing there, no text in it, another encoding, or a table without that column.
+        Nothing there, no text in it, a folder of texts and tables, another encoding, or a table without that column.
     """
     documents: list[str] = []
     for path in paths:
         if path == "-":
             documents.append(_decoded(sys.stdin.buffer.read(), "standard input", encoding))
             continue
-        folder = Path(path)
-        given = sorted(folder.rglob("*")) if folder.is_dir() else sorted(map(Path, glob(path))) or [folder]
-        plain = [name for name in given if is_plain(name) and not name.is_dir()]
+        if Path(path).is_dir():
+            plain, tables = _plain_of(Path(path)), []
+        else:
+            given = [name for name in sorted(map(Path, glob(path))) or [Path(path)] if not name.is_dir()]
+            plain = [name for name in given if is_plain(name)]
+            tables = [str(name) for name in given if name not in plain]
         documents += [_text_of(name, encoding) for name in plain]
-        tables = [str(name) for name in given if name not in plain and not name.is_dir()]
-        if not plain:
-            documents += _column_of(path, column, encoding)
-        elif tables and not folder.is_dir():
-            documents += _column_of(tables, column, encoding)
+        if tables or not plain:
+            documents += _column_of(tables if plain else path, column, encoding)
     if not any(document.strip() for document in documents):
         raise ValueError(f"there is no text in {', '.join(paths)}")
     return documents
