@@ -203,6 +203,22 @@ class AfterPooling(nn.Module):
         return self.head(self.conv(x).relu().mean((2, 3)))
 
 
+@pytest.mark.parametrize("module", [True, False])
+def test_images_that_leave_one_position_are_said_to_be_too_small(module):
+    net = small_convnet(3, widths=(4, 6), generator=seeded())
+    if not module:  # a mean of its own in place of the pooling module
+        net = nn.Sequential(*net[:-3], Mean(), net[-1])
+    assert class_activation_map(net, images(size=4), 0).shape == (6, 4, 4)
+    with pytest.raises(ValueError, match=r"2 x 2 pixels has a single position.*take larger images"):
+        class_activation_map(net, images(size=2), 0)
+    assert class_activation_map(net, images(size=2), 0, layer="0").shape == (6, 2, 2)
+
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
+
 @pytest.mark.parametrize(
     "net",
     [

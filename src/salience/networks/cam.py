@@ -129,20 +129,29 @@ def normalised_maps(maps: Float[Tensor, "n h w"], size: tuple[int, int]) -> Floa
 
 
 def _by_head(model: nn.Module, images: Tensor, labels: Tensor) -> ClassMaps:
-    seen: dict[str, Any] = {"map": None, "linear": None}
+    seen: dict[str, Any] = {"map": None, "point": None, "linear": None}
 
     def watch(module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         if isinstance(module, nn.Linear):
             # what a linear layer gets after the last feature map; the map of that moment goes with it
-            seen["linear"], seen["features"], seen["pooled"] = module, inputs[0], seen["map"]
-        elif isinstance(output, Tensor) and output.ndim == 4 and output.shape[2] * output.shape[3] > 1:
+            seen.update(linear=module, features=inputs[0], pooled=seen["map"], single=seen["point"])
+        elif _positions(output) > 1:
             seen["map"] = output
+        elif (
+            _positions(output) == 1 == _positions(inputs[0] if inputs else None)
+        ):  # not what pooling has made
+            seen["point"] = output
 
     with evaluating(model), torch.no_grad(), _hooked(model.modules(), watch):
         logits = model(images)
     _check_classes(labels, logits)
     head = seen["linear"]
-    if head is None or seen["pooled"] is None or not _is_mean(seen["pooled"], seen["features"], head, logits):
+    if head is None or not _is_mean(seen["pooled"], seen["features"], head, logits):
+        if head is not None and _is_mean(seen["single"], seen["features"], head, logits):
+            raise ValueError(
+                f"the last feature map of images of {images.shape[2]} x {images.shape[3]} pixels has a single position, "
+                "which is no map: take larger images, or name an earlier layer="
+            )
         raise ValueError(
             "the model does not end in global average pooling and one nn.Linear, so its head has no weights for the "
             "positions of a feature map: name a layer= to take gradients there instead (Grad-CAM). If it does end so, "
@@ -152,8 +161,13 @@ def _by_head(model: nn.Module, images: Tensor, labels: Tensor) -> ClassMaps:
     return ClassMaps(maps, logits)
 
 
-def _is_mean(features: Tensor, pooled: Tensor, head: nn.Linear, logits: Tensor) -> bool:
-    if pooled.shape != features.shape[:2]:
+def _positions(output: Any) -> int:
+    """Of a feature map; 0 of anything else."""
+    return output.shape[2] * output.shape[3] if isinstance(output, Tensor) and output.ndim == 4 else 0
+
+
+def _is_mean(features: Tensor | None, pooled: Tensor, head: nn.Linear, logits: Tensor) -> bool:
+    if features is None or pooled.shape != features.shape[:2]:
         return False
     gap = (features.mean((2, 3)) - pooled).abs().max()
     return bool(gap <= POOLED * features.abs().max()) and bool(torch.equal(head(pooled), logits))
