@@ -191,11 +191,11 @@ def test_arrays_that_are_no_labelled_images_are_refused(tmp_path, name):
         read_images(saved(tmp_path, **arrays))
 
 
-@pytest.mark.parametrize(("value", "message"), [(np.nan, "image 2 .* NaN"), (np.inf, "image 2"), (-1, "image 2 .* below 0")])  # fmt: skip
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "NaN"), (np.inf, "inf"), (-1, "below 0")])
 def test_numbers_that_no_pixel_has_are_named_by_their_image(tmp_path, value, message):
     images = np.zeros((4, 8, 8))
     images[2, 1, 1] = value
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(SourceError, match=f"image 2 .*{message}"):
         read_images(saved(tmp_path, images=images, labels=[0, 1, 0, 1]))
 
 
@@ -232,7 +232,7 @@ def test_a_damaged_or_missing_file_is_refused(tmp_path, digits):
             read_images(tmp_path / name)
     with pytest.raises(SourceError, match=r"'god.npz'; did you mean 'good.npz'"):
         read_images(tmp_path / "god.npz")
-    with pytest.raises(SourceError, match="an .npz with the arrays"):
+    with pytest.raises(SourceError, match=r"an .npz with the arrays"):
         read_images(tmp_path / "images.csv")
     with pytest.raises(ValueError, match="size is a number"):
         read_images(tmp_path / "good.npz", 0)
@@ -254,7 +254,7 @@ def test_more_than_memory_should_hold_is_refused_before_it_is_unpacked(tmp_path,
     images, labels = digits
     path = saved(tmp_path, images=images, labels=labels)
     monkeypatch.setattr("salience.data.images.LARGEST", 1000)
-    with pytest.raises(SourceError, match="images in .* unpacks to"):
+    with pytest.raises(SourceError, match=r"images in .* unpacks to"):
         read_images(path)
     monkeypatch.setattr("salience.data.images.LARGEST", 1 << 20)
     monkeypatch.setattr("salience.data.images.MOST", 2000)
@@ -273,7 +273,7 @@ def test_a_broken_picture_is_named(tmp_path, digits):
         with pytest.raises(SourceError, match=said):
             read_images(path)
     Image.fromarray(digits[0][0]).save(path / "a" / "002.png", format="BMP")  # another format under that name
-    with pytest.raises(SourceError, match="002.png.*no PNG or JPEG"):
+    with pytest.raises(SourceError, match=r"002.png.*no PNG or JPEG"):
         read_images(path)
 
 
@@ -283,7 +283,7 @@ def test_pictures_of_other_sizes_and_too_large_ones_are_named(tmp_path, digits, 
     with pytest.raises(SourceError, match=r"wide.png has 8 x 9 pixels, a/000.png has 8 x 8: --size"):
         read_images(path)
     monkeypatch.setattr("salience.data.images.PIXELS", 70)
-    with pytest.raises(SourceError, match="wide.png has 9 x 8 pixels, more than 70"):
+    with pytest.raises(SourceError, match=r"wide.png has 9 x 8 pixels, more than 70"):
         read_images(path, 8)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROWS = 3_000  # that two networks learn from, again and again
 SMALL = 100  # pixels, below which an image is no grid of crops
+STUDENT_EPOCHS = 130  # views of each image that a student sees: 260 steps at a hundred images
 SPEED = 1e10  # multiply-adds of a second, to say how long it takes
 WEAK = 0.7  # of the test images that a teacher should know
 LONG = 180  # seconds from which on that is said
@@ -128,7 +129,11 @@ def _teaching(given: dict[str, Any]) -> Teaching:
     if given["confidence"] not in ORDERS:
         raise ValueError(f"--confidence {given['confidence']}: give one of {', '.join(ORDERS)}")
     return Teaching(
-        epochs=given["epochs"], students=given["students"], flip=given["flip"], modes=tuple(MODES)
+        epochs=given["epochs"],
+        students=given["students"],
+        student_epochs=STUDENT_EPOCHS,
+        flip=given["flip"],
+        modes=tuple(MODES),
     )
 
 
@@ -140,8 +145,11 @@ def _check(found: LabelledImages, given: dict[str, Any]) -> None:
 
     factor, wanted = given["factor"], given["ipc"] * given["factor"] ** 2
     height, width = found.pixels.shape[2:]
-    if min(height, width) < 8:
-        raise ValueError(f"the images have {height} x {width} pixels, a network needs 8 x 8: give --size")
+    if min(height, width) < 8 * factor:
+        raise ValueError(
+            f"the images have {height} x {width} pixels, and a network needs 8 x 8 in each crop: give --size {8 * factor} or "
+            "more, or a smaller --factor"
+        )
     if height % factor or width % factor:
         raise ValueError(f"--factor {factor} does not divide {height} x {width} pixels; give --size, or 1")
     sizes = np.bincount(found.labels)
@@ -192,7 +200,13 @@ def _tried(found: LabelledImages, given: dict[str, Any], teaching: Teaching, see
         return tried(pixels, labels, teaching, seed=seed, tell=tell, **settings)
     except ValueError as error:  # it knows classes by their numbers
         named = ", ".join(f"{place} is {name}" for place, name in enumerate(found.classes[:10]))
-        raise ValueError(f"{error}. Of the classes {named}") from None
+        small = given["factor"] > 1 and min(pixels.shape[2:]) < SMALL
+        why = (
+            f", and --factor {given['factor']} makes objects too small below about {SMALL} pixels"
+            if small
+            else ""
+        )
+        raise ValueError(f"{error}. Of the classes {named}{why}") from None
 
 
 def _judged(trial: Trial, teaching: Teaching, tell: Any) -> tuple[Verdict, pl.DataFrame]:
