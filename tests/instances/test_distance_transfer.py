@@ -1,5 +1,7 @@
 """NRR-DD, stage 3: two distances in place of soft labels, and students taught by them."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
@@ -117,6 +119,21 @@ def test_what_it_keeps_is_what_the_teacher_says_of_the_view(images, labels):
     assert torch.equal(store.view(images, 5).x, view.x)  # numbers start again
 
 
+def test_the_loss_of_a_view_goes_by_the_seed_and_numbers_start_again(images, labels):
+    store = DBRStore.build(net(), images, labels, views=3, seed=7, dtype="float32")
+    logits = torch.randn(12, CLASSES, generator=seeded(5))
+    for number in (1, 4):
+        view, wanted = store.view(images, number), torch.from_numpy(store.distances[1])
+        assert torch.equal(store.answers(number), wanted)
+        by_hand = transfer_loss(logits, torch.stack([view.y_org, view.y_aug], 1), view.share, wanted)
+        assert store.loss(logits, number).item() == by_hand.item()
+
+
+def test_a_teacher_without_weights_can_be_asked(images, labels):
+    quarters = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+    assert DBRStore.build(quarters, images, labels, views=1).distances.shape == (1, 12, 2)
+
+
 def test_half_floats_lose_a_two_thousandth(images, labels):
     half, full = (
         DBRStore.build(net(), images, labels, views=3, dtype=d).distances for d in ("float16", "float32")
@@ -136,10 +153,32 @@ def test_it_is_saved_and_loaded(images, labels, tmp_path):
     back.check_data(images, labels)
 
 
+def test_a_store_of_oblong_images_is_loaded_as_it_was(images, labels, tmp_path):
+    oblong = images[:, :, :6]
+    store = DBRStore.build(net(), oblong, labels, views=1)
+    store.save(tmp_path / "teacher.dbr")
+    back = DBRStore.load(tmp_path / "teacher.dbr")
+    assert back.augment == store.augment == ImageViews()
+    back.check_data(oblong, labels)
+    assert back.loss(torch.eye(12)[:, :CLASSES], 0) == store.loss(torch.eye(12)[:, :CLASSES], 0)
+
+
 def test_a_file_of_something_else_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.arange(3))
-    with pytest.raises(ValueError, match=r"not written by DBRStore\.save"):
-        DBRStore.load(tmp_path / "other.npz")
+    np.save(tmp_path / "other.npy", np.arange(3))
+    (tmp_path / "other.txt").write_text("distances")
+    for name in ("other.npz", "other.npy", "other.txt"):
+        with pytest.raises(ValueError, match=r"not written by DBRStore\.save"):
+            DBRStore.load(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        DBRStore.load(tmp_path / "nothing")
+
+
+def test_objects_in_a_file_are_not_made(tmp_path):
+    made = '{"seed": 0, "size": [8, 8], "augment": {"crop": null}, "data": ""}'
+    np.savez(tmp_path / "objects", distances=np.array([{}]), labels=np.arange(1), made=np.array(made))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        DBRStore.load(tmp_path / "objects.npz")
 
 
 def test_the_teacher_is_left_as_it_was(images, labels):
@@ -158,6 +197,10 @@ def test_other_images_are_refused(images, labels):
         store.view(images[:5], 0)
     with pytest.raises(ValueError, match=r"shape \(12, classes\)"):
         store.loss(torch.zeros(5, CLASSES), 0)
+    with pytest.raises(ValueError, match=r"shape \(12, classes\)"):
+        store.loss(torch.zeros(12), 0)
+    with pytest.raises(ValueError, match=r"built for 12 images.*got \(5, 1, 8, 8\)"):
+        train_student(net(), images[:5], labels[:5], "dbr", store=store)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +208,7 @@ def test_other_images_are_refused(images, labels):
     [
         ({"views": 0}, "views"),
         ({"views": 1.5}, "views"),
+        ({"views": True}, "views"),
         ({"seed": -1}, "seed must be a whole number from 0 up"),
         ({"dtype": "int8"}, "dtype"),
     ],
@@ -206,7 +250,7 @@ def test_a_student_learns_in_every_mode(mode):
     assert (student(test).argmax(1) == truth).float().mean() > 0.9
 
 
-@pytest.mark.parametrize(("mix", "tau"), [("cutmix", 20.0), ("mixup", 4.0)])
+@pytest.mark.parametrize(("mix", "tau"), [("cutmix", 20.0), ("mixup", 4.0), (None, 20.0)])
 def test_soft_labels_have_the_temperature_that_goes_with_the_mixing(images, labels, mix, tau):
     how = {"teacher": net(2), "augment": ImageViews(mix=mix), "epochs": 2}
     said, same, other = (
@@ -214,6 +258,64 @@ def test_soft_labels_have_the_temperature_that_goes_with_the_mixing(images, labe
     )
     assert torch.equal(said, same)
     assert not torch.equal(said, other)
+
+
+def taught_by_hand(student, images, labels, mode, teacher, views, tau):
+    """Three epochs of the formulas, all images in one batch, a view for each epoch."""
+    store = DBRStore.build(teacher, images, labels, views=3, seed=5, augment=views)
+    adam = torch.optim.AdamW(student.parameters(), 0.02, weight_decay=0.5)
+    student.train()
+    for number in range(3):
+        view = views.make(images, labels, seed=5, number=number)
+        logits = student(view.x)
+        adam.zero_grad()
+        losses = {
+            "onehot": label_loss(logits, torch.stack([view.y_org, view.y_aug], 1), view.share),
+            "dbr": store.loss(logits, number, alpha=0.7, sce_weight=0.3),
+            "soft": soft_loss(logits, teacher.eval()(view.x).detach(), tau),
+        }
+        losses[mode].backward()
+        adam.step()
+    return student.eval()
+
+
+@pytest.mark.parametrize("mode", ["onehot", "dbr", "soft"])
+def test_training_is_the_loss_of_the_mode_on_a_new_view_in_each_epoch(images, labels, mode):
+    teacher, views = net(2).train(), ImageViews(shift=1)
+    student = train_student(
+        net(1), images, labels, mode, teacher=teacher, augment=views, tau=3.0, alpha_dbr=0.7, sce_weight=0.3,
+        epochs=3, lr=0.02, weight_decay=0.5, random_state=5,
+    )  # fmt: skip
+    assert teacher.training
+    assert all(weight.grad is None for weight in teacher.parameters())
+    by_hand = taught_by_hand(net(1), images, labels, mode, teacher, views, 3.0)
+    assert torch.allclose(student(images), by_hand(images), atol=2e-4)
+
+
+def test_a_store_brings_its_views_along(images, labels):
+    views = ImageViews(shift=2, mix=None)
+    store = DBRStore.build(net(2), images, labels, views=2, seed=0, augment=views)
+    for mode in ("dbr", "onehot"):
+        own, said = (
+            train_student(net(1), images, labels, mode, store=store, augment=how, epochs=2)(images)
+            for how in (None, views)
+        )
+        assert torch.equal(own, said)
+
+
+def test_settings_are_those_of_the_card_when_nothing_is_said():
+    defaults = {
+        name: parameter.default
+        for function in (DBRStore.build, train_student)
+        for name, parameter in signature(function).parameters.items()
+    }
+    expected = {
+        "views": 100, "seed": 0, "dtype": "float16", "mode": "dbr", "alpha_dbr": 1.0, "sce_weight": 0.1, "tau": None,
+        "epochs": 300, "batch_size": 50, "lr": 1e-3, "weight_decay": 0.01, "random_state": 0,
+    }  # fmt: skip
+    assert {name: defaults[name] for name in expected} == expected
+    of_loss = signature(DBRStore.loss).parameters
+    assert (of_loss["alpha"].default, of_loss["sce_weight"].default) == (1.0, 0.1)
 
 
 def test_distances_of_wrong_answers_teach_wrong_answers():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -208,11 +209,11 @@ class DBRStore:
         ValueError
             When the file is something else.
         """
+        with open(path, "rb") as file:
+            names = set(ZipFile(file).namelist()) if is_zipfile(file) else set()
+        if not {"distances.npy", "labels.npy", "made.npy"} <= names:
+            raise ValueError(f"{path} was not written by DBRStore.save")
         with np.load(path, allow_pickle=False) as found:
-            if not isinstance(found, np.lib.npyio.NpzFile) or not {"distances", "labels", "made"} <= set(
-                found
-            ):
-                raise ValueError(f"{path} was not written by DBRStore.save")
             made = json.loads(str(found["made"]))
             options = made["augment"]
             options["crop"] = None if options["crop"] is None else tuple(options["crop"])
