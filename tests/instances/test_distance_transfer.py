@@ -167,7 +167,8 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     np.savez(tmp_path / "other.npz", a=np.arange(3))
     np.save(tmp_path / "other.npy", np.arange(3))
     (tmp_path / "other.txt").write_text("distances")
-    for name in ("other.npz", "other.npy", "other.txt"):
+    np.savez(tmp_path / "half.npz", distances=np.zeros((1, 1, 2)), made=np.array("{}"))
+    for name in ("other.npz", "half.npz", "other.npy", "other.txt"):
         with pytest.raises(ValueError, match=r"not written by DBRStore\.save"):
             DBRStore.load(tmp_path / name)
     with pytest.raises(FileNotFoundError):

@@ -161,8 +161,10 @@ def test_the_network_is_left_as_it_was(net):
     net.train()
     net[1].eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    class_activation_map(net, images(), 0)
-    class_activation_map(net, images(), 0, layer="0")
+    x = images()
+    class_activation_map(net, x, 0)
+    class_activation_map(net, x, 0, layer="0")
+    assert not x.requires_grad
     assert net.training
     assert not net[1].training
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
