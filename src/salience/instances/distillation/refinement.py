@@ -134,9 +134,9 @@ class _Step:
             (gradient,) = torch.autograd.grad(loss, x)
             size = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(x.dtype).tiny)
             move = how.step_size * self.mask[rows] * gradient / size[:, None, None, None]
-            # what is critical is not even touched, and a gradient that is not a number moves nothing
-            free = (self.mask[rows] > 0) & torch.isfinite(move)
-            self.pixels[rows] = torch.where(free, (x.detach() - move).clamp(0, 1), x.detach())
+            # a gradient that is not a number moves nothing, and 0 times it is no number either
+            moved = (x.detach() - move).clamp(0, 1)
+            self.pixels[rows] = torch.where(torch.isfinite(move), moved, x.detach())
         return {"loss": loss.item(), "cross_entropy": entropy.item(), "bn": gap.item()}
 
 
