@@ -23,6 +23,8 @@ SMALL = 100  # pixels, below which an image is no grid of crops
 STUDENT_EPOCHS = 130  # views of each image that a student sees: 260 steps at a hundred images
 SPEED = 1e10  # multiply-adds of a second, to say how long it takes
 WEAK = 0.7  # of the test images that a teacher should know
+COLUMNS = 10  # of the mosaic
+LONG_NAME = 8  # letters of a class that fit below an image
 LONG = 180  # seconds from which on that is said
 MODES = {"onehot": "labels alone", "dbr": "two distances", "soft": "soft labels"}
 
@@ -98,7 +100,8 @@ def distil(
         if verify:
             with show.progress("teaching", "students") as tell:
                 verdict, table = _judged(trial, teaching, tell)
-            title = f"Share of the test images that students know, mean and deviation over {teaching.students} seeds"
+            taught = ", ".join(f"{words} ({mode})" for mode, words in MODES.items())
+            title = f"Share of the test images that students know by {taught}: means over {teaching.students} seeds, and deviations"
             tabled(run, "students", title, table)
             run.write_text("verdict.json", verdict.to_json())
         said = [*_worth(verdict, table), *_of_images(trial)]
@@ -291,14 +294,22 @@ def _images(trial: Trial, found: LabelledImages) -> pl.DataFrame:
 
 
 def _mosaic(trial: Trial, found: LabelledImages) -> Any:
+    """Ten images: the first of each class, and more of each where there are few classes."""
     import numpy as np
 
-    axes = trial.distiller.plot_mosaic()
-    shown = np.asarray(trial.distiller.labels_)[:: trial.distiller.ipc][:10]
-    names = [str(name) for name in found.classes[shown]]
-    long = max(map(len, names)) > 8
-    axes.set_xticks(axes.get_xticks(), [n if len(n) < 24 else f"{n[:22]}..." for n in names], rotation=30 * long,
-                    ha="right" if long else "center")  # fmt: skip
+    made = trial.distiller
+    classes = min(len(found.classes), COLUMNS)
+    each = min(COLUMNS // classes, made.ipc)
+    rows = [label * made.ipc + place for label in range(classes) for place in range(each)]
+    axes = made.plot_mosaic(rows)
+    names = [str(name) for name in found.classes[np.asarray(made.labels_)[rows]]]
+    long = max(map(len, names)) > LONG_NAME
+    axes.set_xticks(
+        axes.get_xticks(),
+        [name if len(name) <= 2 * LONG_NAME else f"{name[: 2 * LONG_NAME]}..." for name in names],
+        rotation=30 if long else 0,
+        ha="right" if long else "center",
+    )
     return axes
 
 
@@ -306,16 +317,20 @@ def _worth(verdict: Verdict | None, table: pl.DataFrame) -> list[str]:
     if verdict is None:
         return ["No student has learned from them (--no-verify): what they are worth is not known."]
     worth, second = (verdict.named(name) for name in ("beyond random images", "second network"))
-    gap = f"{100 * worth.statistic:+.1f} points ({100 * worth.lo:+.1f} to {100 * worth.hi:+.1f})"
+    points = 100 * worth.statistic
+    gap = (
+        f"students know {abs(points):.1f} points {'more' if points > 0 else 'less'} of the test images by them "
+        f"({100 * worth.lo:+.1f} to {100 * worth.hi:+.1f})"
+    )
     found = {
-        "holds": "The distilled images beat as many real ones drawn blindly: students know more of the test images by them,",
-        "fails": "The distilled images do not beat as many real ones drawn blindly. Take random ones: students know",
-        "undecided": "Whether the distilled images beat as many real ones drawn blindly is undecided: students know",
+        "holds": f"The distilled images beat as many real ones drawn blindly: {gap}.",
+        "fails": f"The distilled images do not beat as many real ones drawn blindly: {gap}. Take random ones.",
+        "undecided": f"Whether the distilled images beat as many real ones drawn blindly is undecided: {gap}.",
     }[worth.verdict]
     crops = table.filter(table["learned_from"] == "selected, not refined").row(0, named=True)
     own = table.filter(table["learned_from"] == "distilled").row(0, named=True)
     helped = ", ".join(f"{100 * (own[mode] - crops[mode]):+.1f} by {words}" for mode, words in MODES.items())
-    said = [f"{found} {gap}.", f"What refining did to the same crops, in points: {helped}."]
+    said = [found, f"What refining did to the same crops, in points: {helped}."]
     if second.verdict == "fails":
         said.append("What was rewritten speaks to the teacher alone: a second network loses by it.")
     return said
