@@ -17,7 +17,7 @@ from torch import nn
 from salience.instances import NestedClassifier
 from salience.instances.noisy_labels.coteaching import PAIRINGS, CoTeaching, forget_at, picked_among
 from salience.instances.noisy_labels.design import Compression, Recipe
-from salience.instances.noisy_labels.findings import carries_nothing, class_rates
+from salience.instances.noisy_labels.findings import carries_nothing
 from salience.instances.noisy_labels.learning import Schedules
 from salience.instances.noisy_labels.network import build, features_of
 from salience.instances.noisy_labels.plots import plot_accuracy
@@ -142,13 +142,6 @@ def test_a_class_that_is_hardly_picked_is_named():
     with pytest.warns(UserWarning, match="rows of 2 were picked less than half as often"):
         model = NestedClassifier(**SMALL).fit(X, y)
     assert model.class_rates_[2] < model.class_rates_[:2].min()
-
-
-def test_rates_of_classes_by_hand():
-    assert class_rates(np.array([0.0, 0.5, 1.0, np.nan]), np.array([0, 0, 1, 1]), 3).tolist()[:2] == [
-        0.75,
-        0.0,
-    ]
 
 
 def test_the_forget_rate_is_estimated_from_rows_that_were_not_learned_from():

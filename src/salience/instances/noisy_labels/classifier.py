@@ -361,11 +361,11 @@ class NestedClassifier(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Classi
         """Scores of neurons and labels, and what has to be said of them."""
         mask = self.networks_[0].compressors[-1]
         nested = (mask.sigma, mask.mu) if isinstance(mask, NestedDropout) else None
-        rates, not_picked = None, np.full(len(codes), np.nan)
+        rates, not_picked = None, np.empty(len(codes))
         if teaching is not None:
             not_picked[train] = teaching.not_picked
             not_picked[val] = teaching.held_not_picked[: len(val)]  # none when validation rows were given
-            rates = findings.class_rates(not_picked, codes, len(self.classes_))
+            rates = findings.class_rates(not_picked, codes)
         said = tuple(findings.notes(self.acc_curve_, self.k_star_, held_y, nested, rates, self.classes_))
         for note in said:
             warnings.warn(note, UserWarning, stacklevel=3)

@@ -57,23 +57,17 @@ def label_scores(
 ) -> Scores:  # fmt: skip
     """Scores of the rows; of rows that were picked equally often, the one whose label is less likely comes first."""
     own = probabilities[np.arange(len(codes)), codes]
-    known = ~np.isnan(not_picked)
-    order = np.lexsort((own, -np.where(known, not_picked, -np.inf)))
     rank = np.empty(len(codes), dtype=np.uint32)
-    rank[order] = np.arange(1, len(codes) + 1)
+    rank[np.lexsort((own, -not_picked))] = np.arange(1, len(codes) + 1)
     return Scores.from_values(
-        not_picked, range(len(codes)), keys="row", item="row", meta=meta,
-        rank=pl.Series(rank).to_frame("r").select(pl.when(pl.Series(known)).then(pl.col("r")))["r"],
+        not_picked, range(len(codes)), keys="row", item="row", meta=meta, rank=rank,
         given=classes[codes], suggested=classes[probabilities.argmax(1)], p_given=own, held_out=held,
     )  # fmt: skip
 
 
-def class_rates(not_picked: Floats, codes: Ints, classes: int) -> Floats:
+def class_rates(not_picked: Floats, codes: Ints) -> Floats:
     """Share of the occasions on which rows of each given label were picked."""
-    known = ~np.isnan(not_picked)
-    rows = np.bincount(codes[known], minlength=classes)
-    picked = np.bincount(codes[known], weights=1.0 - not_picked[known], minlength=classes)
-    return np.divide(picked, rows, out=np.full(classes, np.nan), where=rows > 0)
+    return np.bincount(codes, weights=1.0 - not_picked) / np.bincount(codes)
 
 
 def carries_nothing(accuracy: Floats, codes: Ints) -> bool:
@@ -110,7 +104,7 @@ def notes(
                 f"K*={k_star} lies beyond {LEARNED:g} sigma, among neurons that hardly learned: take a larger sigma"
             )
     if rates is not None:
-        mean = float(np.nanmean(rates))
+        mean = float(rates.mean())
         starved = [str(name) for name, rate in zip(classes, rates, strict=True) if rate < STARVED * mean]
         if starved:
             yield (

@@ -61,7 +61,7 @@ class Teaching(NamedTuple):
     Attributes
     ----------
     not_picked : ndarray of float64
-        Share of the occasions on which a row of the training set was not picked; NaN where there was none.
+        Share of the occasions on which a row of the training set was not picked.
     held_not_picked : ndarray of float64
         The same of the rows held out, of which nothing is learned.
     """
@@ -107,9 +107,7 @@ def teach_each_other(
     batches = TensorBatches(X, y, torch.arange(len(y)), size=recipe.batch_size)
     after = [look_at_held, step.after_epoch]
     history = _fitted(step, step.model, optimizers, batches, validation, recipe, seed, told, after)
-    with np.errstate(invalid="ignore"):
-        not_picked = 1.0 - step.kept / step.seen
-    return Teaching(not_picked, missed / (len(networks) * len(history)), history)
+    return Teaching(1.0 - step.kept / step.seen, missed / (len(networks) * len(history)), history)
 
 
 def mean_logits(networks: Sequence[Network], X: Tensor, length: int | None) -> Tensor:
