@@ -96,7 +96,7 @@ def discover(
             usable = rows
         if len(usable) < search.wanted:
             short[label] = (len(rows), len(usable))
-        elif not short:
+        else:
             order, better = ORDERS[search.confidence]
             value = order(best.confidence[usable], random)
             place = value.argsort(descending=better == "high", stable=True)[: search.wanted]
