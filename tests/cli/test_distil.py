@@ -150,6 +150,15 @@ def test_the_same_seed_makes_the_same_images_and_another_others(call, digits: Pa
     assert (made[0] != made[2]).any()
 
 
+def test_one_student_is_said_to_be_no_measurement(call, digits: Path) -> None:
+    result = call("distil", digits / "digits.npz", *QUICK, "--students", 1)
+    assert result.exit_code == 0, result.stderr
+    assert "one student is no measurement" in result.stderr
+    assert "one student: no interval" in result.stdout
+    assert Run.open("runs/digits").verdict.named("beyond random images").verdict == "undecided"
+    assert "nan" not in Path("runs/digits/report.html").read_text().partition("<main")[2].lower().split()
+
+
 def test_a_folder_of_pictures_has_names_of_classes_and_files(call, digits: Path) -> None:
     result = call("distil", digits / "pictures", *QUICK, "--no-verify", "--json", "--rows", 150)
     assert result.exit_code == 0, result.stderr

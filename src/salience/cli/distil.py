@@ -318,10 +318,12 @@ def _worth(verdict: Verdict | None, table: pl.DataFrame) -> list[str]:
         return ["No student has learned from them (--no-verify): what they are worth is not known."]
     worth, second = (verdict.named(name) for name in ("beyond random images", "second network"))
     points = 100 * worth.statistic
-    gap = (
-        f"students know {abs(points):.1f} points {'more' if points > 0 else 'less'} of the test images by them "
-        f"({100 * worth.lo:+.1f} to {100 * worth.hi:+.1f})"
+    sure = (
+        f"{100 * worth.lo:+.1f} to {100 * worth.hi:+.1f}"
+        if worth.lo == worth.lo
+        else "one student: no interval"
     )
+    gap = f"students know {abs(points):.1f} points {'more' if points > 0 else 'less'} of the test images by them ({sure})"
     found = {
         "holds": f"The distilled images beat as many real ones drawn blindly: {gap}.",
         "fails": f"The distilled images do not beat as many real ones drawn blindly: {gap}. Take random ones.",
