@@ -196,6 +196,8 @@ def test_other_images_are_refused(images, labels):
     store = DBRStore.build(net(), images, labels, views=1)
     with pytest.raises(ValueError, match="built for 12 images of 8 x 8"):
         store.view(images[:5], 0)
+    with pytest.raises(ValueError, match=r"8 x 8 pixels, got \(12, 1, 6, 8\)"):
+        store.view(images[:, :, :6], 0)
     with pytest.raises(ValueError, match=r"shape \(12, classes\)"):
         store.loss(torch.zeros(5, CLASSES), 0)
     with pytest.raises(ValueError, match=r"shape \(12, classes\)"):

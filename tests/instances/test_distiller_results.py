@@ -1,6 +1,7 @@
 """NRR-DD: what the distiller says of its images, by kind, in scores, in warnings, by another network and in a picture."""
 
 import copy
+from dataclasses import asdict
 from inspect import signature
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 
 from salience.instances import NRRDistiller
 from salience.instances.distillation.crosscheck import cross_checked
+from salience.instances.distillation.refinement import Refinement
 from salience.networks import small_convnet
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -139,6 +141,8 @@ def test_settings_are_those_of_the_card_when_nothing_is_said():
         "first_bn": 10.0, "augment": None, "mipc": 300, "crops": 5, "crop_scale": (0.08, 1.0), "correct_only": True,
     }  # fmt: skip
     assert {name: defaults[name] for name in expected} == expected
+    refinement = asdict(Refinement())
+    assert {name: defaults.get(name, value) for name, value in refinement.items()} == refinement
 
 
 # ---- another network ------------------------------------------------------------------------------------

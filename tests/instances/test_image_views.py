@@ -146,13 +146,14 @@ def test_an_image_goes_down_and_right_by_its_shift_and_what_comes_in_is_0():
 
 def test_crops_have_areas_between_the_two_shares():
     x = ((torch.arange(16) + 0.5) / 16).expand(500, 1, 16, 16)
-    found = alone(crop=(0.2, 0.6)).make(x, torch.zeros(500).long(), seed=0, number=0).x
+    found = alone(crop=(0.2, 1.0)).make(x, torch.zeros(500).long(), seed=0, number=0).x
     area = (16 * found[:, 0, 0].diff(dim=1).median(1).values) ** 2
     assert 0.2 - 1e-4 <= area.min() < 0.22
-    assert 0.58 < area.max() <= 0.6 + 1e-4
+    assert 0.98 < area.max() <= 1 + 1e-4
+    assert area.mean() == pytest.approx(0.6, abs=0.03)
     at = found.mean((1, 2, 3))
-    assert at.min() < 0.3
-    assert at.max() > 0.7
+    assert at.min() < 0.35
+    assert at.max() > 0.65
 
 
 @pytest.mark.parametrize(

@@ -132,9 +132,9 @@ class _Step:
         loss = entropy + how.alpha_bn * gap
         if torch.isfinite(loss):
             (gradient,) = torch.autograd.grad(loss, x)
-            size = gradient.flatten(1).norm(dim=1).clamp(min=torch.finfo(x.dtype).tiny)
+            size = gradient.flatten(1).norm(dim=1)
             move = how.step_size * self.mask[rows] * gradient / size[:, None, None, None]
-            # a gradient that is not a number moves nothing, and 0 times it is no number either
+            # neither a gradient of length 0 nor one that is not a number moves anything
             moved = (x.detach() - move).clamp(0, 1)
             self.pixels[rows] = torch.where(torch.isfinite(move), moved, x.detach())
         return {"loss": loss.item(), "cross_entropy": entropy.item(), "bn": gap.item()}
