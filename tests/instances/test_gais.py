@@ -10,18 +10,14 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, make_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
-from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from salience.instances import GraphAttentionSelector
 from salience.instances.gais.graphs import GRAPHS
-from salience.instances.gais.rates import Folds, is_margin_model, rate_table
 from salience.instances.gais.rounds import SCORES, Recipe
-from salience.instances.gais.table import table_of
 from salience.instances.gais.training import Reading
 from salience.verify import rows, verify
 
@@ -282,82 +278,6 @@ def test_a_directed_edge_is_seen_from_both_of_its_ends(table):
 def test_there_are_no_neighbours_of_a_row_that_is_not_there(fitted):
     with pytest.raises(ValueError, match="numbered from 0 to 299"):
         fitted.neighbours(300)
-
-
-# ---- the rate that is enough ----------------------------------------------------------------------------
-
-
-def test_the_smallest_rate_that_keeps_the_accuracy_is_found(table):
-    X, y = table
-    selector = GraphAttentionSelector(
-        rate="auto",
-        estimator=DecisionTreeClassifier(random_state=0),
-        rates=(0.05, 0.3),
-        tolerance=0.2,
-        **QUICK,
-    ).fit(X, y)
-    tried = selector.rate_table_
-    assert tried["rate"].to_list() == [0.05, 0.3, 1.0]
-    enough = tried.filter(pl.col("loss") <= 0.2)["rate"].min()
-    assert selector.support_.sum() == sum(np.ceil(enough * np.bincount(y)))
-    np.testing.assert_allclose(tried["accuracy"][-1] - tried["accuracy"], tried["loss"], atol=1e-12)
-    assert tried["effectiveness"][-1] == 0.0
-
-
-def test_no_rate_is_enough_where_every_row_counts():
-    rng = np.random.default_rng(0)
-    X, y = load_digits(return_X_y=True)
-    some = rng.permutation(len(X))[:400]
-    selector = GraphAttentionSelector(
-        rate="auto", estimator="logistic", rates=(0.05,), tolerance=0.0, cv=2, **QUICK
-    )
-    with pytest.warns(UserWarning, match="no rate of"):
-        selector.fit(X[some], y[some])
-    assert selector.support_.all()
-
-
-def test_the_rate_is_tried_on_rows_that_were_not_selected_from(table):
-    """Each fold is scored anew: the progress counts its epochs too."""
-    told = []
-    GraphAttentionSelector(
-        tolerance=0.9, rate="auto", estimator="forest", rates=(0.2,), cv=2, epochs=3, random_state=0,
-        progress=lambda done, total: told.append((done, total)),
-    ).fit(*table)  # fmt: skip
-    assert told == [(i, 9) for i in range(1, 10)]
-
-
-def test_a_fold_selects_among_its_training_rows_only(table):
-    seen = []
-
-    def select(X, y, fold):
-        seen.append({tuple(row) for row in X})
-        return lambda rate: np.arange(len(y)) < rate * len(y)
-
-    X, y = table
-    found = rate_table(X, table_of(X, y), Folds(DecisionTreeClassifier(), [0.5], 3, 0), select)
-    assert [len(rows) for rows in seen] == [200] * 3
-    assert not set.intersection(*seen), "each row is held out once"
-    assert found["kept"].to_list() == [0.5, 1.0]
-
-
-@pytest.mark.parametrize(
-    ("model", "margin"),
-    [
-        (SVC(), True),
-        (make_pipeline(StandardScaler(), LinearSVC()), True),
-        (SGDClassifier(), True),
-        (SGDClassifier(loss="log_loss"), False),
-        (LogisticRegression(), False),
-        (RandomForestClassifier(), False),
-    ],
-)
-def test_margin_models_are_known(model, margin):
-    assert is_margin_model(model) == margin
-
-
-def test_a_margin_model_is_warned_of(table):
-    with pytest.warns(UserWarning, match="SVC puts its boundary"):
-        GraphAttentionSelector(estimator=SVC(), **QUICK).fit(*table)
 
 
 # ---- scores and verification ----------------------------------------------------------------------------
