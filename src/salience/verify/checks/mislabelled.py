@@ -57,7 +57,7 @@ def mislabelled(
     Raises
     ------
     ValueError
-        One class only, a share outside its range or of too few rows, or a suspicion of another shape.
+        One class only, a share outside its range or of too few rows, or a suspicion of another shape or not finite.
 
     Examples
     --------
@@ -83,6 +83,9 @@ def mislabelled(
     suspicion = np.asarray(find(X, given), dtype=np.float64)
     if suspicion.shape != given.shape:
         raise ValueError(f"find gives one number per row, shape {given.shape}; got {suspicion.shape}")
+    odd = np.flatnonzero(~np.isfinite(suspicion))
+    if len(odd):
+        raise ValueError(f"find gives finite numbers; row {odd[0]} has {suspicion[odd[0]]}")
     flipped = np.zeros(len(given))
     flipped[rows] = 1
 
