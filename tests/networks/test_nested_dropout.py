@@ -88,6 +88,17 @@ def test_nothing_is_masked_in_evaluation():
     assert NestedDropout(4, 2.0).eval()(h) is h
 
 
+def test_a_layer_masks_channels_by_the_second_axis():
+    torch.manual_seed(0)
+    layer = NestedDropout(3, 2.0)
+    masked = layer(torch.ones(2, 3, 4, 5))
+    assert masked.shape == (2, 3, 4, 5)
+    assert masked.sum() in (40, 80, 120)
+    for h in (torch.ones(3), torch.ones(2, 4, 3)):
+        with pytest.raises(ValueError, match=r"\(n, 3, \.\.\.\), got"):
+            layer(h)
+
+
 def test_another_width_is_refused():
     with pytest.raises(ValueError, match=r"\(n, 4, \.\.\.\), got \(5, 3\)"):
         NestedDropout(4, 2.0)(torch.ones(5, 3))
@@ -159,9 +170,19 @@ def test_shapes_and_classes_that_do_not_fit_are_refused(h, W, y, message):
         nested_accuracy(torch.ones(h), torch.ones(W), np.array(y, dtype=np.int64))
 
 
-def test_networks_of_different_shapes_are_refused():
-    with pytest.raises(ValueError, match="same number"):
-        nested_accuracy([torch.ones(3, 4), torch.ones(3, 2)], [torch.ones(4, 2), torch.ones(2, 2)], [0, 1, 0])
+@pytest.mark.parametrize(
+    ("features", "heads", "message"),
+    [
+        ([(3, 4), (3, 2)], [(4, 2), (2, 2)], "same number"),
+        ([(3, 4), (2, 4)], [(4, 2), (4, 2)], "same number"),
+        ([(3, 4), (3, 4)], [(4, 2), (4, 3)], "same number"),
+        ([(3, 4), (3, 4)], [(4, 2)], "2 arrays of features and 1 heads"),
+        ([], [], "0 arrays of features"),
+    ],
+)
+def test_networks_of_different_shapes_are_refused(features, heads, message):
+    with pytest.raises(ValueError, match=message):
+        nested_accuracy([torch.ones(s) for s in features], [torch.ones(s) for s in heads], [0, 1, 0])
 
 
 def test_of_equal_accuracies_the_shortest_length_wins():
@@ -178,9 +199,10 @@ def test_what_a_neuron_costs_decides_between_nearly_equal_ones():
     assert best_length([0.9, 0.9 + 5e-5]) == 2
 
 
-def test_no_accuracy_at_all_is_refused():
+@pytest.mark.parametrize("accuracy", [[], [[0.1, 0.9]], 0.9])
+def test_what_is_not_an_accuracy_for_each_length_is_refused(accuracy):
     with pytest.raises(ValueError, match="one number for each length"):
-        best_length([])
+        best_length(accuracy)
 
 
 # ---- it finds principal components in their order ---------------------------------------------------------
