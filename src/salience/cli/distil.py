@@ -209,7 +209,9 @@ def _tried(found: LabelledImages, given: dict[str, Any], teaching: Teaching, see
             if small
             else ""
         )
-        raise ValueError(f"{error}. Of the classes {named}{why}") from None
+        raise ValueError(
+            f"{error}. Of the classes {named}{why}. On the command line: a smaller --ipc, more --epochs or --rows"
+        ) from None
 
 
 def _judged(trial: Trial, teaching: Teaching, tell: Any) -> tuple[Verdict, pl.DataFrame]:
