@@ -1,15 +1,12 @@
-"""Meta-features: what moves them and what must not; and the tree that reads them."""
-
-import dataclasses
+"""Meta-features: what moves them and what must not."""
 
 import numpy as np
 import pytest
 from scipy.stats import ortho_group
-from sklearn.datasets import load_digits
 
 from salience.data.generators import cone_vectors
-from salience.vectors import recommend_index, vector_meta_features
-from salience.vectors.iceberg.meta import MetaFeatures, relative_contrast
+from salience.vectors import vector_meta_features
+from salience.vectors.iceberg.meta import relative_contrast
 
 NUMBERS = ("dbi_e", "dbi_c", "cv", "ra", "rc")
 
@@ -156,49 +153,3 @@ def test_only_the_sample_of_a_mapped_file_is_read(tmp_path, blobs):
 def test_the_cone_has_the_angle_of_the_paper():
     X, y = cone_vectors()
     assert vector_meta_features(X, y).ra == pytest.approx(2.8, abs=0.3)
-
-
-# ---- the tree -------------------------------------------------------------------------------------------
-
-LEAVES = [
-    # dbi_e, dbi_c, cv, ra, rc
-    ((2.0, 1.0, 0.1, 60.0, 2.0), "ip", "partition"),
-    ((2.0, 2.0, 0.0, 59.9, 1.49), "ip", "partition"),
-    ((2.0, 1.0, 0.05, 10.0, 1.5), "ip", "graph"),
-    ((1.0, 2.0, 0.05, 80.0, 9.0), "l2", "partition"),
-    ((2.0, 1.0, 0.11, 10.0, 1.5), "l2", "graph"),
-]
-
-
-@pytest.mark.parametrize(("values", "metric", "family"), LEAVES)
-def test_the_published_thresholds(values, metric, family):
-    said = recommend_index(MetaFeatures(*values, rows=100, groups="labels", duplicates=0))
-    assert (said.metric, said.family) == (metric, family)
-    assert said.methods
-    assert said.here
-
-
-def test_margins_can_be_read():
-    X, y = load_digits(return_X_y=True)
-    said = recommend_index(vector_meta_features(X, y))
-    first, second = said.path[:2]
-    assert said.metric == "ip"
-    assert first.close
-    assert not second.close
-    assert not said.certain
-    assert first.share == pytest.approx(0.018, abs=0.001)
-    assert "too close to call" in str(said)
-
-
-def test_lengths_that_differ_lead_to_distance():
-    X, y = cone_vectors(shift=0.0)
-    lengths = np.random.default_rng(0).lognormal(sigma=0.3, size=(len(X), 1))
-    meta = vector_meta_features(X * lengths, y)
-    assert meta.cv == pytest.approx(0.30, abs=0.02)
-    assert recommend_index(meta).metric == "l2"
-
-
-def test_a_meta_feature_that_is_not_known_is_refused():
-    meta = MetaFeatures(1.0, 1.0, 0.1, 10.0, 2.0, rows=9, groups="labels", duplicates=0)
-    with pytest.raises(ValueError, match="rc is nan"):
-        recommend_index(dataclasses.replace(meta, rc=float("nan")))

@@ -89,9 +89,12 @@ def test_whole_numbers_that_pandas_holds_as_objects_are_numbers():
     assert judge.found(np.array([[1]])).tolist() == [1]
 
 
-def test_labels_of_another_type_are_refused():
+@pytest.mark.parametrize(
+    ("base", "asked"), [([0, 1], ["0"]), (["0", "1"], [0]), (["0", "1"], [0.0]), (["0", "1"], [True])]
+)
+def test_labels_of_another_type_are_refused(base, asked):
     with pytest.raises(TypeError, match="one type"):
-        LabelTask([0, 1], 2).judge(["0"], 1, 1)
+        LabelTask(base, 2).judge(asked, 1, 1)
 
 
 # ---- hits and scores ------------------------------------------------------------------------------------
@@ -129,10 +132,17 @@ def test_weights_of_rows_serve_collections():
     assert judge.found(np.array([[2], [0]])).tolist() == [3, 0]
 
 
+def test_a_row_that_is_named_twice_is_relevant_once():
+    judge = ScoreTask(None, 3).judge([[2, 0, 2]], 1, k=3)
+    assert judge.possible.tolist() == [2]
+    assert judge.found(np.array([[2, 1, 0]])).tolist() == [2]
+
+
 @pytest.mark.parametrize(
     ("relevant", "words"),
     [
-        ([{5: 1.0}], "numbered 0 to 2"),
+        ([{3: 1.0}], "row 3 is said to be relevant, but rows are numbered 0 to 2"),
+        ([[-1]], "row -1 is said to be relevant"),
         ([{0: -1.0}], "0 or more"),
         ([{0: np.nan}], "finite"),
         ([], "each of the 1 queries"),
