@@ -77,6 +77,18 @@ def test_without_a_attention_is_uniform_on_a_full_graph():
     np.testing.assert_allclose(alpha, 1 / 6, atol=1e-6)
 
 
+def test_first_weights_are_even_around_zero_within_the_reach_of_glorot():
+    layer = GraphAttention(40, 20, 5, generator())
+    for weights, reach in (
+        (layer.W, (6 / 60) ** 0.5),
+        (layer.a1, (6 / 21) ** 0.5),
+        (layer.a2, (6 / 21) ** 0.5),
+    ):
+        assert 0.9 * reach < weights.max() <= reach
+        assert -reach <= weights.min() < -0.9 * reach
+    assert abs(layer.W.mean()) < 0.01
+
+
 def test_huge_scores_stay_finite(edges):
     layer = GraphAttention(4, 3, 2, generator())
     out, alpha = layer(1e4 * torch.randn(6, 4, generator=generator(1)), edges)
