@@ -46,6 +46,29 @@ def taught(networks, data, held, recipe=RECIPE, told=lambda: None, **how):
 # ---- what is picked -------------------------------------------------------------------------------------
 
 
+def test_the_rows_of_smallest_loss_are_picked():
+    assert picked_among(torch.tensor([3.0, 1.0, 2.0, 9.0]), 0.5).tolist() == [False, True, True, False]
+    assert picked_among(torch.tensor([3.0, 1.0]), 0.99).sum() == 1
+
+
+def test_what_is_kept_is_not_one_too_few_for_rounding():
+    """int((1 - 0.3) * 10) is 7, int((1 - 0.9) * 10) is 0 in floating point."""
+    assert picked_among(torch.arange(10.0), 0.9).sum() == 1
+    assert picked_among(torch.arange(10.0), 0.3).sum() == 7
+
+
+def test_a_last_batch_too_small_for_halves_is_whole_for_both():
+    assert PAIRINGS["halves"](3) == (slice(0, 3), slice(0, 3))
+    assert PAIRINGS["halves"](5) == (slice(0, 2), slice(2, 5))
+
+
+def test_a_rate_that_grows_starts_at_0_and_ends_at_its_number():
+    assert [forget_at(epoch, 0.2, 5) for epoch in range(7)] == pytest.approx(
+        [0, 0.05, 0.1, 0.15, 0.2, 0.2, 0.2]
+    )
+    assert forget_at(0, 0.2, 0) == 0.2
+
+
 def test_a_share_that_is_no_whole_number_of_rows_is_rounded_up_and_rounding_errors_are_not():
     assert picked_among(torch.arange(10.0), 0.25).sum() == 8
     assert picked_among(torch.arange(10.0), 0.7).sum() == 3  # (1 - .7) * 10 is 3.0000000000000004
@@ -98,8 +121,27 @@ def test_a_step_of_both_networks_is_that_of_each_by_hand(data, pairing, cut, k_p
     for net, own in zip(nets, ours, strict=True):
         for a, b in zip(net.parameters(), own.parameters(), strict=True):
             assert torch.allclose(a, b, atol=1e-6)
+    assert (step.seen == (2 if cut is None else 1)).all()
     assert step.kept.sum() == sum(map(len, picks))
     assert all(step.kept[row] == sum(row in pick for pick in picks) for row in range(40))
+
+
+def test_of_two_masked_layers_one_runs_in_full_in_a_step():
+    torch.manual_seed(0)
+    compression = Compression("nested", (3.0, 3.0), 0.0, "batch", 0.0, True)
+    net = build("mlp", torch.zeros(2, 5), 8, 6, 3, compression, 0)
+    drawn = [net.draw(10) for _ in range(200)]
+    full = [
+        (a == 8 if isinstance(a, int) else False, b == 6 if isinstance(b, int) else False) for a, b in drawn
+    ]
+    assert set(full) == {(True, False), (False, True)}
+    assert 60 < sum(first for first, _ in full) < 140
+
+
+def test_without_alternation_both_are_masked_in_every_step():
+    compression = Compression("nested", (3.0, 3.0), 0.0, "batch", 0.0, False)
+    net = build("mlp", torch.zeros(2, 5), 8, 6, 3, compression, 0)
+    assert all(isinstance(k, torch.Tensor) for k in net.draw(10))
 
 
 # ---- stage one ------------------------------------------------------------------------------------------

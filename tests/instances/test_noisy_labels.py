@@ -1,25 +1,16 @@
 """NestedClassifier: it forgets wrong labels and finds them, orders its features, and takes what people bring."""
 
-import pickle
 import warnings
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 import torch
-from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.metrics import roc_auc_score
-from sklearn.utils.estimator_checks import parametrize_with_checks
-from torch import nn
 
 from salience.instances import NestedClassifier
-from salience.instances.noisy_labels.coteaching import PAIRINGS, CoTeaching, forget_at, picked_among
-from salience.instances.noisy_labels.design import Compression, Recipe
 from salience.instances.noisy_labels.findings import carries_nothing
-from salience.instances.noisy_labels.learning import Schedules
-from salience.instances.noisy_labels.network import build, features_of
+from salience.instances.noisy_labels.network import features_of
 from salience.instances.noisy_labels.plots import plot_accuracy
 from salience.networks.nested import keep_first, length_probabilities
 from salience.results import Scores
@@ -29,11 +20,6 @@ SMALL = {"n_features": 16, "hidden": 32, "epochs": (8, 4), "forget_rate": 0.2, "
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@parametrize_with_checks([NestedClassifier(**{**SMALL, "epochs": (6, 3), "forget_rate": 0.1})])
-def test_it_passes_scikit_learns_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")
@@ -271,90 +257,6 @@ def test_without_its_suspects_a_set_teaches_more(digits, sign, better):
 # ---- co-teaching ------------------------------------------------------------------------------------------
 
 
-def network(seed=0, **how):
-    compression = Compression("nested", (4.0,), 0.0, how.pop("k_per", "batch"), 0.3, True)._replace(**how)
-    return build("mlp", torch.zeros(2, 5), 8, 6, 3, compression, seed)
-
-
-def a_step(pairing="same", forget=0.5, rows=40, **how):
-    nets = [network(0, **how), network(1, **how)]
-    optimizers = [torch.optim.SGD(net.parameters(), 0.1) for net in nets]
-    return CoTeaching(
-        nets, optimizers, pairing=pairing, forget_rate=forget, gradual=0, length=lambda: 3, rows=rows
-    )
-
-
-def a_batch(rows=40):
-    torch.manual_seed(0)
-    return torch.randn(rows, 5), torch.randint(0, 3, (rows,)), torch.arange(rows)
-
-
-@pytest.mark.parametrize(("pairing", "occasions"), [("same", 2), ("halves", 1)])
-def test_each_row_is_looked_at_by_whom_the_pairing_says(pairing, occasions):
-    step = a_step(pairing)
-    step(a_batch())
-    assert (step.seen == occasions).all()
-    assert step.kept.sum() == 20 * occasions
-
-
-def test_each_network_learns_from_the_pick_of_the_other(monkeypatch):
-    step = a_step("halves")
-    x, y, rows = a_batch()
-    learned = {}
-    for i, net in enumerate(step.networks):
-        forward = net.forward
-
-        def recorded(data, lengths=None, i=i, net=net, forward=forward):
-            if net.training:
-                learned[i] = {tuple(row) for row in data.tolist()}
-            return forward(data, lengths)
-
-        monkeypatch.setattr(net, "forward", recorded)
-    step((x, y, rows))
-    first, second = ({tuple(row) for row in half.tolist()} for half in (x[:20], x[20:]))
-    assert learned[0] <= second
-    assert learned[1] <= first
-    assert len(learned[0]) == len(learned[1]) == 10
-
-
-def test_rows_are_picked_at_k_star_and_learned_under_one_common_length(monkeypatch):
-    step, lengths = a_step(), {False: [], True: []}
-    for net in step.networks:
-
-        def recorded(data, given=None, net=net, forward=net.forward):
-            lengths[net.training].append(given)
-            return forward(data, given)
-
-        monkeypatch.setattr(net, "forward", recorded)
-    step(a_batch())
-    assert lengths[False] == [(None, 3)] * 2
-    (_, one), (_, two) = lengths[True]
-    assert torch.equal(one, two)
-
-
-def test_the_rows_of_smallest_loss_are_picked():
-    assert picked_among(torch.tensor([3.0, 1.0, 2.0, 9.0]), 0.5).tolist() == [False, True, True, False]
-    assert picked_among(torch.tensor([3.0, 1.0]), 0.99).sum() == 1
-
-
-def test_what_is_kept_is_not_one_too_few_for_rounding():
-    """int((1 - 0.3) * 10) is 7, int((1 - 0.9) * 10) is 0 in floating point."""
-    assert picked_among(torch.arange(10.0), 0.9).sum() == 1
-    assert picked_among(torch.arange(10.0), 0.3).sum() == 7
-
-
-def test_a_last_batch_too_small_for_halves_is_whole_for_both():
-    assert PAIRINGS["halves"](3) == (slice(0, 3), slice(0, 3))
-    assert PAIRINGS["halves"](5) == (slice(0, 2), slice(2, 5))
-
-
-def test_a_rate_that_grows_starts_at_0_and_ends_at_its_number():
-    assert [forget_at(epoch, 0.2, 5) for epoch in range(7)] == pytest.approx(
-        [0, 0.05, 0.1, 0.15, 0.2, 0.2, 0.2]
-    )
-    assert forget_at(0, 0.2, 0) == 0.2
-
-
 def test_each_row_can_have_a_length_of_its_own_in_both_stages(noisy):
     X, y, given = noisy
     assert NestedClassifier(**SMALL, k_per="sample").fit(X, given).score(X, y) > 0.95
@@ -366,262 +268,10 @@ def test_halves_and_a_rate_that_grows_find_the_wrong_labels_too(noisy):
     assert roc_auc_score(given != y, model.label_error_score_) > 0.8
 
 
-def test_batch_normalisation_is_frozen_in_stage_two():
-    def backbone():
-        return nn.Sequential(nn.Linear(5, 6), nn.BatchNorm1d(6), nn.ReLU())
-
-    net = build(
-        backbone, torch.zeros(2, 5), 1, 1, 3, Compression("nested", (3.0,), 0.0, "batch", 0.0, True), 0
-    )
-    net.freeze_normalisation()
-    before = net.stages[0][1].running_mean.clone()
-    net.train()
-    net(torch.randn(20, 5))
-    assert torch.equal(net.stages[0][1].running_mean, before)
-    assert not net.stages[0][1].weight.requires_grad
-    assert net.stages[0][0].weight.requires_grad
-
-
-# ---- two masked layers ------------------------------------------------------------------------------------
-
-
-def test_of_two_masked_layers_one_runs_in_full_in_a_step():
-    torch.manual_seed(0)
-    compression = Compression("nested", (3.0, 3.0), 0.0, "batch", 0.0, True)
-    net = build("mlp", torch.zeros(2, 5), 8, 6, 3, compression, 0)
-    drawn = [net.draw(10) for _ in range(200)]
-    full = [
-        (a == 8 if isinstance(a, int) else False, b == 6 if isinstance(b, int) else False) for a, b in drawn
-    ]
-    assert set(full) == {(True, False), (False, True)}
-    assert 60 < sum(first for first, _ in full) < 140
-
-
-def test_without_alternation_both_are_masked_in_every_step():
-    compression = Compression("nested", (3.0, 3.0), 0.0, "batch", 0.0, False)
-    net = build("mlp", torch.zeros(2, 5), 8, 6, 3, compression, 0)
-    assert all(isinstance(k, torch.Tensor) for k in net.draw(10))
-
-
 def test_two_masked_layers_learn(noisy):
     X, y, given = noisy
     model = NestedClassifier(**SMALL, sigma=(8.0, 4.0)).fit(X, given)
     assert model.score(X, y) > 0.9
-
-
-# ---- images and modules -----------------------------------------------------------------------------------
-
-
-def small_images():
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 200)
-    X = rng.normal(size=(200, 1, 8, 8))
-    X[y == 1, :, 2:6, 2:6] += 1.5
-    return X, y
-
-
-def convolutions():
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 12), nn.ReLU()
-    )
-
-
-@pytest.mark.parametrize("backbone", [convolutions, convolutions(), [convolutions()[:3], convolutions()[3:]]])
-def test_images_go_through_a_network_of_ones_own(backbone):
-    X, y = small_images()
-    given = np.where(np.arange(200) % 10 == 0, 1 - y, y)
-    model = NestedClassifier(backbone, epochs=(8, 4), forget_rate=0.1, random_state=0).fit(X, given)
-    assert model.score(X, y) > 0.85
-    assert model.scores_.frame.height == 12
-
-
-def test_the_network_that_was_given_is_left_as_it_was():
-    X, y = small_images()
-    backbone = convolutions()
-    before = {name: value.clone() for name, value in backbone.state_dict().items()}
-    NestedClassifier(backbone, epochs=(1, 1), forget_rate=0.1, random_state=0).fit(X, y)
-    assert all(torch.equal(before[name], value) for name, value in backbone.state_dict().items())
-    assert backbone.training
-
-
-def test_a_last_batch_of_one_row_does_not_stop_batch_normalisation():
-    X, y = small_images()
-    NestedClassifier(convolutions, epochs=(1, 1), batch_size=20, forget_rate=0.1).fit(
-        X[:161], y[:161], X[161:], y[161:]
-    )
-
-
-# ---- tables, seeds, files ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
-def test_frames_give_what_arrays_give(noisy, fitted, kind):
-    X, _, given = noisy
-    frame = (
-        kind(X, [f"x{j}" for j in range(6)])
-        if kind is pl.DataFrame
-        else kind(X, columns=[f"x{j}" for j in range(6)])
-    )
-    model = NestedClassifier(**SMALL).fit(frame, given)
-    assert np.array_equal(model.label_error_score_, fitted.label_error_score_)
-    assert model.feature_names_in_.tolist() == [f"x{j}" for j in range(6)]
-    assert model.scores_.meta.data == fitted.scores_.meta.data
-
-
-def test_the_same_seed_gives_the_same_and_the_generator_of_others_is_left_alone(noisy, fitted):
-    X, _, given = noisy
-    torch.manual_seed(123)
-    expected = torch.rand(3)
-    torch.manual_seed(123)
-    again = NestedClassifier(**SMALL).fit(X, given)
-    assert torch.equal(torch.rand(3), expected)
-    assert np.array_equal(again.label_error_score_, fitted.label_error_score_)
-    assert np.array_equal(again.acc_curve_, fitted.acc_curve_)
-    assert not np.array_equal(
-        NestedClassifier(**{**SMALL, "random_state": 1}).fit(X, given).label_error_score_,
-        fitted.label_error_score_,
-    )
-
-
-def test_it_can_be_cloned_and_pickled(noisy, fitted):
-    X = noisy[0]
-    assert clone(fitted).get_params() == fitted.get_params()
-    assert np.array_equal(pickle.loads(pickle.dumps(fitted)).predict(X), fitted.predict(X))
-
-
-def test_a_constant_column_does_no_harm(noisy):
-    X, y, given = noisy
-    model = NestedClassifier(**SMALL).fit(np.column_stack([X, np.full(300, 7.0)]), given)
-    assert np.isfinite(model.decision_function(np.column_stack([X, np.full(300, 8.0)]))).all()
-    assert model.score(np.column_stack([X, np.full(300, 7.0)]), y) > 0.95
-
-
-def test_progress_counts_all_epochs_to_the_end(noisy):
-    X, _, given = noisy
-    told = []
-    NestedClassifier(
-        **{**SMALL, "forget_rate": "auto", "epochs": (2, 3)}, progress=lambda *pair: told.append(pair)
-    ).fit(X, given)
-    assert told == [(i, 13) for i in range(1, 14)]  # three folds and two networks of 2 epochs, then 3
-
-
-def test_an_interruption_stops_all_and_leaves_nothing(noisy):
-    X, _, given = noisy
-
-    def interrupt(done, total):
-        if done == 3:
-            raise KeyboardInterrupt
-
-    model = NestedClassifier(**SMALL, progress=interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X, given)
-    assert not hasattr(model, "scores_")
-
-
-@pytest.mark.filterwarnings("ignore:loss was")
-@pytest.mark.parametrize("lr", [(1e6, 0.01), (0.1, 1e8)], ids=["stage one", "stage two"])
-def test_a_training_that_learns_nothing_is_an_error_and_no_score(noisy, lr):
-    X, _, given = noisy
-    with pytest.raises(ValueError, match="not finite in the first epoch at lr=1e"):
-        NestedClassifier(**SMALL, lr=lr).fit(X, given)
-
-
-def test_epochs_can_be_kept_last_or_best(noisy):
-    X, _, given = noisy
-    best = NestedClassifier(**SMALL, coteach=False).fit(X, given)
-    (history,) = best.history_
-    assert best.acc_curve_[best.k_star_ - 1] == pytest.approx(max(history["accuracy"]), abs=1e-3)
-    last = NestedClassifier(**SMALL, coteach=False, keep="last").fit(X, given)
-    assert last.acc_curve_[last.k_star_ - 1] == pytest.approx(last.history_[0]["accuracy"][-1])
-
-
-@pytest.mark.parametrize("how", [{"warmup": 20}, {"milestones": ((2,), ())}, {"lr": (0.05, 0.01)}])
-def test_warm_up_and_milestones_change_the_learning_rate(noisy, how):
-    X, _, given = noisy
-    plain, other = (NestedClassifier(**SMALL, coteach=False, **more).fit(X, given) for more in ({}, how))
-    assert not np.array_equal(other.history_[0]["loss"], plain.history_[0]["loss"])
-
-
-def test_the_learning_rate_rises_in_a_line_and_falls_at_milestones():
-    recipe = Recipe(9, 0.4, (1, 2), 0.5, 4, 0.9, 0.0, 10, "last")
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
-    schedules, rates = Schedules([optimizer], recipe), []
-    for _ in range(3):
-        for _ in range(2):
-            schedules.before_step()
-            rates.append(optimizer.param_groups[0]["lr"])
-        schedules.step()
-    assert rates == pytest.approx([0.1, 0.2, 0.15, 0.2, 0.1, 0.1])
-
-
-# ---- what is refused --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("params", "message"),
-    [
-        ({"sigma": 0}, "sigma"),
-        ({"sigma": (3.0, -1.0)}, "one positive number for each stage"),
-        ({"sigma": (3.0, 3.0, 3.0)}, "3 sigmas and 2 stage"),
-        ({"n_features": 1}, "n_features"),
-        ({"forget_rate": 1.0}, "forget_rate"),
-        ({"forget_rate": -0.1}, "forget_rate"),
-        ({"compression": "dropout", "sigma": 5.0}, "choose one of them"),
-        ({"pairing": "halves", "batch_size": 3}, "at least 4 rows"),
-        ({"epochs": (3,)}, "each of the two stages"),
-        ({"epochs": (3, 0)}, "whole numbers from 1 up"),
-        ({"lr": (0.1, -1)}, "lr has positive"),
-        ({"milestones": (1, 2)}, "two lists of epochs"),
-        ({"milestones": ((1,), ("a",))}, "two lists of epochs"),
-        ({"backbone": "resnet"}, "backbone"),
-        ({"backbone": lambda: 3}, "makes one; got int"),
-        ({"backbone": lambda: nn.Linear(6, 1)}, "D of at least 2"),
-        ({"backbone": lambda: nn.Unflatten(1, (2, 3))}, r"must end in features \(n, D\)"),
-        ({"val_fraction": 0.0}, "val_fraction"),
-        ({"scale": "loud"}, "scale"),
-    ],
-)
-def test_a_wrong_parameter_is_refused_with_what_is_allowed(noisy, params, message):
-    X, _, given = noisy
-    with pytest.raises((ValueError, TypeError), match=message):
-        NestedClassifier(**{**SMALL, **params}).fit(X, given)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda X, y: (X[:0], y[:0]), "minimum of 2 is required"),
-        (lambda X, y: (X[:1], y[:1]), "minimum of 2 is required"),
-        (lambda X, y: (X, np.zeros(300)), "one class only"),
-        (lambda X, y: (np.where(X > 3, np.nan, X), y), "NaN"),
-        (lambda X, y: (np.where(X > 3, np.inf, X), y), "infinity"),
-        (lambda X, y: (X, y[:10]), "inconsistent numbers"),
-        (lambda X, y: (X, y + 0.5 * X[:, 0]), "continuous"),
-        (lambda X, y: (X[:2], np.array([0, 1])), "no class of 2 rows"),
-        (lambda X, y: (X, y, X[:0], y[:0]), "minimum of 1 is required"),
-        (lambda X, y: (X, y, X[:5]), "come together"),
-        (lambda X, y: (X, y, X[:5], y[:5] + 9), "which y has not"),
-        (lambda X, y: (X, y, X[:5, :3], y[:5]), "3 features"),
-        (lambda X, y: (X.reshape(300, 2, 3), y), "give a torch module"),
-    ],
-)  # fmt: skip
-def test_wrong_data_are_refused_with_what_to_do(noisy, change, message):
-    with pytest.raises(ValueError, match=message):
-        NestedClassifier(**SMALL).fit(*change(noisy[0], noisy[2]))
-
-
-def test_a_class_of_one_row_is_learned_and_not_held_out(noisy):
-    X, _, given = noisy
-    y = given.copy()
-    y[0] = 7
-    model = NestedClassifier(**SMALL).fit(X, y)
-    assert 7 in model.classes_
-    assert not model.label_errors_.frame["held_out"][0]
-
-
-def test_without_a_stage_two_there_are_no_scores_of_labels(noisy):
-    X, _, given = noisy
-    assert not hasattr(NestedClassifier(**SMALL, coteach=False).fit(X, given), "label_errors_")
 
 
 # ---- chance, and the picture ------------------------------------------------------------------------------
