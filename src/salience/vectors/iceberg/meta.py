@@ -147,8 +147,10 @@ def vector_meta_features(
     rc, duplicates = relative_contrast(vectors[held[queries:]], vectors[held[:queries]])
     if duplicates:
         notes.append(f"{duplicates} pairs of equal rows are left out of RC")
+    # scikit-learn takes distances below 1e-8 for 0; a power of two changes the unit and rounds nothing
+    spread = np.abs(vectors - vectors.mean(axis=0)).max()
     return MetaFeatures(
-        dbi_e=float(davies_bouldin_score(vectors, groups)),
+        dbi_e=float(davies_bouldin_score(np.ldexp(vectors, -np.frexp(spread)[1]), groups)),
         dbi_c=float(davies_bouldin_score(directions, groups)),
         cv=float(lengths.std() / lengths.mean()),
         ra=_relative_angle(vectors, directions, lengths),
