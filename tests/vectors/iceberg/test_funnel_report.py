@@ -86,6 +86,19 @@ def test_queries_that_could_find_more_weigh_more_in_what_is_behind():
     assert of_metric(report, "ip")["behind"] == pytest.approx(30 / 60)
 
 
+# ---- losses ---------------------------------------------------------------------------------------------
+
+
+def test_the_best_metric_is_found_anew_in_every_draw():
+    """Two metrics find 21 and 19 other queries; the embedding loses what the better of both lacks in the draw."""
+    first = np.arange(QUERIES) < 21
+    funnel = reported([answers(first), answers(~first, "ip")]).funnel
+    l2 = {row["layer"]: row for row in funnel.filter(metric="l2").rows(named=True)}
+    assert l2["embedding"]["loss"] == pytest.approx(19 / 40)
+    assert l2["embedding"]["lo"] < 19 / 40 < l2["embedding"]["hi"] <= 0.5 + 1e-12
+    assert l2["metric"]["loss"] == l2["metric"]["lo"] == 0.0 < l2["metric"]["hi"]
+
+
 # ---- other columns --------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,22 @@ def test_the_reverse_order_inverts_every_pair():
     assert "beats c2 by recall" in str(found)
 
 
+def test_an_inversion_says_what_each_measure_has_of_both():
+    """c0 is better by recall, c2 by the task; c1 ties with c0 by recall and changes no place with it."""
+    found = shift([0.9, 0.9, 0.1], [1.0, 2.0, 1.5])
+    assert found.inversions.rows(named=True) == [
+        {
+            "first": "c0",
+            "second": "c2",
+            "recall_first": 0.9,
+            "recall_second": 0.1,
+            "task_first": 1.0,
+            "task_second": 1.5,
+        }
+    ]
+    assert "c0 beats c2 by recall (0.900 to 0.100), and loses by task (1.000 to 1.500)" in str(found)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "tau"), [([1, 1], [1, 2], 0.0), ([1, 2], [3, 3], 0.0), ([1, 1], [5, 5], 1.0)]
 )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from salience.vectors.iceberg.tasks import HitTask, LabelTask, ScoreTask, distinct, overlap, votes
+from salience.vectors.iceberg.tasks import VOTES, HitTask, LabelTask, ScoreTask, distinct, overlap, votes
 
 
 def worth(judge, ids):
@@ -89,6 +89,11 @@ def test_whole_numbers_that_pandas_holds_as_objects_are_numbers():
     assert judge.found(np.array([[1]])).tolist() == [1]
 
 
+def test_labels_may_stand_in_a_column_and_texts_among_numbers_make_them_texts():
+    assert LabelTask(np.array([[3], [4]]), 2).classes.tolist() == [3, 4]
+    assert LabelTask(np.array(["a", 7], dtype=object), 2).classes.tolist() == ["7", "a"]
+
+
 @pytest.mark.parametrize(
     ("base", "asked"), [([0, 1], ["0"]), (["0", "1"], [0]), (["0", "1"], [0.0]), (["0", "1"], [True])]
 )
@@ -155,6 +160,11 @@ def test_weights_that_are_none_are_refused(relevant, words):
         ScoreTask(None, 3).judge(relevant, 1, k=1)
 
 
+def test_a_relevant_row_may_weigh_nothing():
+    judge = ScoreTask(None, 3).judge([{0: 0.0, 1: 2.0}], 1, k=2)
+    assert (judge.possible.tolist(), judge.found(np.array([[0, 1]])).tolist()) == ([2], [2])
+
+
 def test_negative_popularity_is_refused():
     with pytest.raises(ValueError, match="weight of each row"):
         ScoreTask([1.0, -2.0], 2)
@@ -168,6 +178,19 @@ def test_votes_by_hand():
     ids = np.array([[0, 2, 3], [4, 0, 2], [-1, -1, 2], [-1, -1, -1]])
     assert votes(labels, ids, np.array([1, 0, 1, 0]), 3).tolist() == [1, 1, 1, 0]
     assert votes(labels, ids, np.array([1, 0, 1, 0]), 1).tolist() == [0, 0, 0, 0]
+
+
+def test_a_query_of_no_label_is_not_won_by_answers_that_are_missing():
+    assert votes(np.array([0, 1]), np.array([[-1, -1]]), np.array([-1]), 2).tolist() == [0]
+
+
+def test_missing_exact_neighbours_are_not_found():
+    """A -1 of the second query would be the last row for the first."""
+    assert overlap(np.array([[3], [0]]), np.array([[1], [-1]])).tolist() == [0, 0]
+
+
+def test_five_ten_fifty_and_a_hundred_neighbours_vote():
+    assert VOTES == (5, 10, 50, 100)
 
 
 @settings(max_examples=60, deadline=None)
