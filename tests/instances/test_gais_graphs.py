@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from salience.instances.gais import graphs
 from salience.instances.gais.batches import stratified_pieces
-from salience.instances.gais.graphs import GRAPHS, GraphOptions
+from salience.instances.gais.graphs import GRAPHS, GraphOptions, RowGraph
 from salience.measures.signhash import SignHash
 
 SMALL = GraphOptions(batch_size=32)
@@ -84,6 +84,24 @@ def test_minibatch_connects_the_most_similar_tenth_of_the_pairs_of_each_batch(ta
         }
 
 
+@pytest.mark.parametrize(("rows", "share", "pairs"), [(3, 0.1, 1), (5, 0.17, 2), (5, 1.0, 10)])
+def test_the_share_of_the_pairs_is_rounded_and_one_pair_at_least(rows, share, pairs):
+    X = np.array([[0.0], [1.0], [2.1], [3.3], [4.6]])[:rows]
+    graph = built("minibatch", (X, np.zeros(rows, int)), options=GraphOptions(edge_share=share))
+    assert len(graph.sender) == 2 * pairs
+    assert {0, 1} <= set(graph.sender.tolist())
+
+
+def test_of_equal_rows_all_pairs_tie():
+    graph = built("minibatch", (np.ones((6, 2)), np.zeros(6, int)))
+    assert graph.degree().tolist() == [5] * 6
+
+
+def test_the_degree_counts_those_who_look():
+    edges = np.array([0, 1]), np.array([2, 2]), np.ones(2)
+    assert RowGraph.of([edges], [np.arange(3)], 3).degree().tolist() == [0, 0, 2]
+
+
 def test_one_outlier_does_not_take_the_edges_from_the_others(table):
     X, codes = table
     far = X.copy()
@@ -138,7 +156,7 @@ def test_a_pair_of_the_views_collides_in_half_of_them_at_least(table, half):
         views.append(SignHash.gaussian(5, 3, rng, columns=columns).buckets(X))
     share = np.mean([view[graph.receiver] == view[graph.sender] for view in views], axis=0)
     np.testing.assert_allclose(graph.weight, share)
-    assert set(share) <= {0.5, 0.75, 1.0}
+    assert set(share) == {0.5, 0.75, 1.0}
 
 
 def test_knn_is_exact(table):
@@ -194,6 +212,78 @@ def test_a_coarse_bucket_is_learned_from_in_one_stretch():
     coarse = SignHash.gaussian(3, 6, np.random.default_rng(0)).buckets(X) & 0b11
     along = coarse[np.concatenate(graph.pieces)]
     assert np.count_nonzero(np.diff(along)) == len(np.unique(coarse)) - 1 == 3
+
+
+@pytest.mark.parametrize("name", ["lsh-multilevel", "lsh-multiview"])
+def test_the_strongest_edges_of_a_row_stay(name, table):
+    """Of the two most alike in each bucket that a row is in, the two of largest weight times cosine."""
+    X = table[0]
+    options = GraphOptions(
+        batch_size=256, bits=3, views=4, levels=(2, 4, 6), max_degree=2, min_similarity=0.01
+    )
+    graph = built(name, table, options=options)
+    rng = np.random.default_rng(0)
+    if name == "lsh-multilevel":
+        full = SignHash.gaussian(5, 6, rng).buckets(X)
+        hashes, shares, least = [full & 0b11, full & 0b1111, full], np.array([1, 2, 3]) / 6, 0.0
+    else:
+        hashes, shares, least = (
+            [SignHash.gaussian(5, 3, rng).buckets(X) for _ in range(4)],
+            np.full(4, 0.25),
+            0.5,
+        )
+    U = X / np.linalg.norm(X, axis=1, keepdims=True)
+    for row in range(100):
+        cosine = U @ U[row]
+        same = np.array([buckets == buckets[row] for buckets in hashes])
+        mates = [[j for j in np.argsort(-cosine) if there[j] and j != row][:2] for there in same]
+        weight = shares @ same
+        strength = {j: weight[j] * cosine[j] for some in mates for j in some if weight[j] >= least}
+        if name == "lsh-multilevel":
+            strength = {j: value for j, value in strength.items() if value >= 0.01}
+        wanted = sorted(strength, key=lambda j: -strength[j])[:2]
+        assert set(graph.sender[graph.receiver == row].tolist()) == set(wanted)
+
+
+def test_the_order_of_levels_is_nothing(table):
+    one, other = (
+        built("lsh-multilevel", table, options=GraphOptions(levels=levels))
+        for levels in ((2, 4, 6), (6, 2, 4))
+    )
+    np.testing.assert_array_equal(one.sender, other.sender)
+    np.testing.assert_array_equal(one.weight, other.weight)
+
+
+def test_a_cosine_of_the_least_similarity_is_enough():
+    """Two directions at a right angle; some hash of one plane puts them into one bucket."""
+    options = GraphOptions(bits=1, min_similarity=0.0)
+    found = [built("lsh", (np.eye(2), np.arange(2)), seed, options).sender.tolist() for seed in range(20)]
+    assert [1, 0] in found
+
+
+def test_two_rows_of_a_bucket_look_at_each_other():
+    X = np.array([[1.0, 2.0], [1.0, 2.0], [-1.0, -2.0], [-1.0, -2.0]])
+    graph = built("lsh", (X, np.array([0, 1, 0, 1])))
+    assert graph.sender.tolist() == [1, 0, 3, 2]
+
+
+def test_of_equally_strong_edges_those_to_earlier_rows_stay():
+    i, j = np.array([0, 0, 0, 1]), np.array([3, 1, 2, 0])
+    receiver, sender, place = graphs._nearest_of_each(i, j, np.array([0.5, 0.5, 0.5, 0.1]), 2)
+    assert (receiver.tolist(), sender.tolist(), place.tolist()) == ([0, 0, 1], [1, 2, 0], [1, 2, 3])
+
+
+def test_no_more_candidates_of_a_row_are_held_than_it_may_look_at():
+    U = np.random.default_rng(0).normal(size=(50, 3))
+    i, j, _ = graphs._most_alike(U, np.arange(10, 40), 2)
+    assert np.bincount(i, minlength=50).tolist() == [0] * 10 + [2] * 30 + [0] * 10
+    assert (i != j).all()
+
+
+def test_a_row_of_zeros_has_no_direction():
+    with np.errstate(all="raise"):
+        found = graphs._directions(np.array([[0.0, 0.0], [3.0, 4.0]]))
+    np.testing.assert_allclose(found, [[0, 0], [0.6, 0.8]])
 
 
 @pytest.mark.parametrize("name", sorted(GRAPHS))
