@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from salience.networks.evaluating import evaluating
@@ -99,12 +98,7 @@ def check_outputs(network: nn.Module, images: Tensor, labels: Tensor, name: str)
 
 def like(given: Any, tensor: Tensor) -> Any:
     """A tensor as what the caller brought: numpy for numpy, torch for torch."""
-    return tensor if isinstance(given, Tensor) else as_array(tensor)
-
-
-def as_array(tensor: Tensor) -> NDArray[Any]:
-    """A numpy array of its own."""
-    return tensor.detach().cpu().numpy().copy()
+    return tensor if isinstance(given, Tensor) else tensor.detach().cpu().numpy()
 
 
 def placed(tensor: Tensor, network: nn.Module) -> Tensor:

@@ -71,7 +71,7 @@ def mislabelled(
     if len(classes) < 2:
         raise ValueError(f"there is one class only, {classes.tolist()}: no label can be another")
     wrong = round(share * len(given))
-    if not 0 < share <= 0.5 or wrong < LEAST:
+    if share > 0.5 or wrong < LEAST:
         raise ValueError(
             f"share={share} of {len(given)} rows makes {wrong} labels wrong; take a share up to 0.5 of enough rows "
             f"that at least {LEAST} are"
