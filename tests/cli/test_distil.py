@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,25 @@ def test_verify_judges_again_and_the_same_seed_says_the_same(judged: Path, call)
     assert [c.lo for c in again] == [c.lo for c in before]
 
 
+def test_verify_by_another_seed_judges_the_same_images(
+    judged: Path, digits: Path, call, tmp_path: Path, monkeypatch
+) -> None:
+    from salience.data import images
+
+    asked = []
+
+    def noted(*given: object, **settings: object) -> object:
+        asked.append((given, settings))
+        return read(*given, **settings)
+
+    read = images.read_images
+    monkeypatch.setattr(images, "read_images", noted)
+    run = shutil.copytree(judged / "digits", tmp_path / "copy")
+    assert call("verify", run, "--seed", 3, "--source", digits / "digits.npz").exit_code == 0
+    assert asked == [((str(digits / "digits.npz"), None), {"rows": 3000, "seed": 0})]
+    assert Run.open(run).verdict.settings["seed"] == 3
+
+
 def test_the_same_seed_makes_the_same_images_and_another_others(call, digits: Path) -> None:
     made = []
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
@@ -172,9 +192,11 @@ def test_a_folder_of_pictures_has_names_of_classes_and_files(call, digits: Path)
         file.relative_to(digits / "pictures").as_posix() for file in digits.glob("pictures/*/*.png")
     )
     assert scores["file"].to_list() == [files[row] for row in scores["row"]]
+    assert scores["class"].to_list() == [name.partition("/")[0] for name in scores["file"]]
     assert Run.open("runs/pictures").verdict is None
     with np.load("runs/pictures/distilled.npz") as file:
         assert file["labels"].tolist() == ["one"] * 3 + ["two"] * 3 + ["zero"] * 3
+        assert file["labels"].tolist() == [files[row].partition("/")[0] for row in file["rows"][:, 0]]
 
 
 def test_labels_that_carry_nothing_are_never_said_to_hold(call, digits: Path) -> None:

@@ -77,6 +77,27 @@ def test_students_repeat_by_the_seed_and_differ_among_themselves(trial):
     assert any((known[0] != known[1]).any() for known in one.values())
 
 
+def test_students_learn_from_as_many_images_of_each_class_and_from_no_test_image(trial, monkeypatch):
+    given = []
+
+    def lesson(net, x, y, mode, **settings):
+        given.append((x, y, settings["random_state"]))
+        return net
+
+    monkeypatch.setattr("salience.instances.distillation.trial.train_student", lesson)
+    students_of(trial, QUICK)
+    training = {image.numpy().tobytes() for image in trial.images[trial.train]}
+    assert [y.tolist() for _, y, _ in given] == [[0] * 4 + [1] * 4 + [2] * 4] * 18
+    real = given[::9][0][0], given[::9][1][0]
+    for drawn in real:
+        assert {image.numpy().tobytes() for image in drawn} <= training
+        assert len({image.numpy().tobytes() for image in drawn}) == 12
+    assert not torch.equal(*real)  # each student has its own
+    assert len({seed for _, _, seed in given}) == 2
+    assert torch.equal(given[3][0], trial.distiller.originals_)
+    assert torch.equal(given[6][0], trial.distiller.images_)
+
+
 def test_progress_ends_where_it_said(digits):
     steps = []
     tried(*digits, QUICK, seed=1, ipc=2, steps=5, tell=lambda done, total: steps.append((done, total)))
