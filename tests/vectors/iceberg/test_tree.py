@@ -78,6 +78,11 @@ def test_less_than_two_percent_is_too_close_to_call(ra, close):
     assert ("too close to call" in str(said)) == close
 
 
+def test_two_percent_itself_is_not_too_close_to_call():
+    said = recommended(50.0, 49.0, 0.05, 10.0, 3.0).path[0]
+    assert (said.share, said.close) == (0.02, False)
+
+
 def test_groups_as_well_separated_as_can_be_both_ways_are_too_close_to_call():
     """Both indices are 0 when every group is one point."""
     assert (
