@@ -270,7 +270,7 @@ def _worth(knows: Mapping[tuple[str, str], NDArray[np.bool_]], seed: int) -> Che
     return Check.judged(
         "beyond random images", statistic=images.mean, lo=lo, hi=hi,
         reference=0.0, threshold=GAIN, unit="accuracy", how="refit",
-        why=f"{len(gap)} students each, mean over the ways of teaching: {said}",
+        why=f"{len(gap)} student{'s' * (len(gap) > 1)} each, mean over the ways of teaching: {said}",
         settings={"students": len(gap), "test_images": gap.shape[1], "modes": modes, "level": 0.95, "seed": seed},
     )  # fmt: skip
 
