@@ -14,7 +14,7 @@ __all__ = ["after_fitting", "before_fitting", "no_rate_is_enough"]
 
 def before_fitting(estimator: Any) -> Iterator[str]:
     """About the model that will be trained on the kept rows."""
-    if estimator is not None and is_margin_model(estimator):
+    if is_margin_model(estimator):
         yield (
             f"{type(estimator).__name__} puts its boundary by the rows nearest to it, and rows from the middle of their "
             "class are kept: it loses more than a nearest neighbour does. Take a larger rate, or rate='auto', and compare "
