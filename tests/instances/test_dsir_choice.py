@@ -29,7 +29,7 @@ def test_the_seed_decides_the_draw():
 
 
 def test_what_the_first_target_took_is_gone_and_the_pieces_are_ascending():
-    weights = np.array([[1.0, 9.0], [5.0, 8.0], [4.0, 7.0], [0.0, 1.0]])
+    weights = np.array([[1.0, 7.0], [5.0, 9.0], [4.0, 8.0], [0.0, 10.0]])
     found = choose(weights, np.array([True, True, True, False]), [2, 1], 0, **TOP)
     assert (found.pieces.tolist(), found.target.tolist()) == ([0, 1, 2], [1, 0, 0])
 
@@ -37,6 +37,13 @@ def test_what_the_first_target_took_is_gone_and_the_pieces_are_ascending():
 def test_a_target_without_a_share_gets_nothing():
     found = choose(np.array([[5.0, 1.0], [1.0, 5.0]]), np.ones(2, bool), [0, 1], 0, **HOW)
     assert (len(found.pieces), found.target.tolist()) == (1, [1])
+
+
+def test_every_target_has_noise_of_its_own():
+    able, weights = np.ones(400, bool), np.zeros((400, 2))
+    found = choose(weights, able, [200, 100], 0, **HOW)
+    again = choose(weights[:, :1], able, [300], 0, **HOW)
+    assert set(found.pieces.tolist()) != set(again.pieces.tolist())
 
 
 def test_a_high_temperature_makes_weights_nothing():

@@ -15,6 +15,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from salience.instances import GraphAttentionSelector
 from salience.instances.gais.rates import Folds, checked_rates, is_margin_model, rate_table, smallest_rate
+from salience.instances.gais.rounds import scored
 from salience.instances.gais.table import table_of
 
 QUICK = {"epochs": 20, "random_state": 0}
@@ -174,6 +175,48 @@ def test_a_fold_selects_among_its_training_rows_only(table):
     assert [len(rows) for rows in seen] == [200] * 3
     assert not set.intersection(*seen), "each row is held out once"
     assert found["kept"].to_list() == [0.5, 1.0]
+
+
+@pytest.fixture
+def asked(table, monkeypatch):
+    """What a search for the rate asks of a fold: its folds and seeds, and the rows that are kept of it."""
+
+    def ask(**options):
+        found = {}
+
+        def tried(part, recipe, seeds, tell):
+            found.setdefault("seeds", seeds.tolist())
+            return scored(part, recipe, seeds, tell)
+
+        def tabulated(X, table, folds, select):
+            found["folds"] = folds.seed
+            found["kept"] = select(X, table.codes, 0)(0.1)
+            return pl.DataFrame({"rate": [0.1, 1.0], "loss": [0.0, 0.0]})
+
+        monkeypatch.setattr("salience.instances.gais.selector.scored", tried)
+        monkeypatch.setattr("salience.instances.gais.selector.rate_table", tabulated)
+        X, y = table
+        X = np.concatenate([X, np.repeat(X[y == 0][:1], 40, axis=0)])
+        y = np.concatenate([y, np.zeros(40, int)])
+        options = {"epochs": 5, "random_state": 0, "score_by": "confidence", **options}
+        GraphAttentionSelector(rate="auto", estimator="forest", **options).fit(X, y)
+        return found
+
+    return ask
+
+
+def test_rates_are_tried_with_folds_and_networks_of_the_seed(asked):
+    first, again, other = (asked(random_state=state, n_rounds=2) for state in (0, 0, 1))
+    assert len(first["seeds"]) == 2
+    assert (first["seeds"], first["folds"]) == (again["seeds"], again["folds"])
+    assert first["seeds"] != other["seeds"]
+    assert first["folds"] != other["folds"]
+
+
+def test_rates_are_tried_with_rows_as_far_apart_as_those_that_will_be_kept(asked):
+    plain, diverse = (asked(diverse=diverse)["kept"] for diverse in (False, True))
+    assert plain.sum() == diverse.sum()
+    assert (plain != diverse).any()
 
 
 @pytest.mark.parametrize(
