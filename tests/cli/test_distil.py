@@ -258,6 +258,8 @@ def test_what_cannot_be_done_is_said_before_the_work(call, digits: Path, argumen
 def test_images_that_cannot_be_read_are_said_in_one_line(call, digits: Path) -> None:
     Path("a.npz").write_bytes((digits / "digits.npz").read_bytes()[:500])
     np.savez("tiny.npz", images=np.random.default_rng(0).random((20, 4, 4)), labels=[0, 1] * 10)
+    np.savez("three.npz", images=np.zeros((20, 8, 8)), labels=[0] * 17 + [1] * 3)
+    assert "4 images in all at least; too few have 1 (3)" in call("distil", "three.npz", "--ipc", 1).stderr
     for name, message in (("a.npz", "cut off"), ("tiny.npz", "a network needs 8 x 8"), ("no.npz", "no file")):
         result = call("distil", name)
         assert (result.exit_code, message in result.stderr) == (2, True), result.stderr

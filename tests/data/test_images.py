@@ -101,6 +101,7 @@ def test_some_rows_are_drawn_by_the_seed_and_keep_their_numbers(tmp_path, digits
     path = saved(tmp_path, images=images, labels=labels)
     found, again, other = (read_images(path, rows=15, seed=seed) for seed in (3, 3, 4))
     assert (len(found.pixels), found.total) == (15, 40)
+    np.testing.assert_array_equal(found.classes[found.labels], labels[found.rows])
     np.testing.assert_array_equal(found.rows, again.rows)
     assert found.rows.tolist() != other.rows.tolist()
     assert (np.diff(found.rows) > 0).all()
