@@ -213,6 +213,18 @@ def test_texts_are_those_of_the_pieces(fitted):
     assert list(fitted.selected_texts()) == [POOL[i].strip() for i in fitted.select()]
 
 
+def test_of_documents_that_are_cut_the_texts_and_reasons_are_those_of_the_piece():
+    """Three pieces, none, and two: the pieces 1 and 5 are the second of their documents."""
+    documents = ["a a a b b b c", "", "d d d e e e"]
+    model = ImportanceResampler(2, chunk_words=3, min_words=3, top_k=True, raw_ngrams=None, random_state=0)
+    with pytest.warns(UserWarning, match="noise"):
+        model.fit(documents, ["b b b e e e"] * 30)
+    assert (model.row_.tolist(), model.piece_.tolist()) == ([0, 0, 0, 1, 2, 2], [0, 1, 2, 0, 0, 1])
+    assert (model.select().tolist(), list(model.selected_texts())) == ([1, 5], ["b b b", "e e e"])
+    for piece, words in enumerate(["a", "b", "c", None, "d", "e"]):
+        assert set("".join(model.explain(piece)["ngram"]).replace(" ", "")) == ({words} if words else set())
+
+
 def test_the_numbers_of_the_method():
     wanted = {
         "ngrams": 2, "n_buckets": 10_000, "hash": "murmur3", "chunk_words": 128, "min_words": 100,
