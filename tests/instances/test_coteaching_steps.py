@@ -144,6 +144,12 @@ def test_without_alternation_both_are_masked_in_every_step():
     assert all(isinstance(k, torch.Tensor) for k in net.draw(10))
 
 
+def test_nothing_is_masked_in_evaluation_unless_a_length_is_given(data):
+    net, X = network().eval(), data[0]
+    assert torch.equal(net(X), net.features(X) @ net.W)
+    assert torch.equal(net(X, net.only(2)), keep_first(net.features(X), 2) @ net.W)
+
+
 # ---- stage one ------------------------------------------------------------------------------------------
 
 
@@ -196,6 +202,11 @@ def test_the_record_of_an_epoch_is_the_validation_of_its_weights(data, held, kee
 def test_without_an_order_all_features_are_validated(data, held):
     validation = Validation([network(kind="none", sigmas=(None,))], *held)
     assert (validation.k_star, validation.length()) == (6, None)
+    nets = (network(seed, kind="none", sigmas=(None,)) for seed in range(20))
+    validations = ((net, Validation([net], *held)) for net in nets)
+    net, validation = next((n, v) for n, v in validations if v.accuracy.max() > v.accuracy[-1])
+    history = learn(net, *data, validation, RECIPE._replace(lr=1e-9), 0, lambda: None)
+    assert history["accuracy"] == pytest.approx([validation.accuracy[-1]] * 3)
     validation = Validation([network()], *held)
     assert validation.length() == validation.k_star == best_length(validation.accuracy)
 

@@ -119,6 +119,11 @@ def test_half_of_the_labels_and_five_of_them_are_allowed():
         mislabelled(truth, Y[::30], Y[::30], share=0.4)
 
 
+def test_one_sample_has_no_interval():
+    with pytest.raises(ValueError, match="at least 2"):
+        mislabelled(truth, Y, Y, draws=1)
+
+
 def test_settings_when_nothing_is_said():
     defaults = {name: each.default for name, each in signature(mislabelled).parameters.items()}
     assert {name: defaults[name] for name in ("share", "threshold", "level", "draws", "seed")} == {
