@@ -12,6 +12,7 @@ from salience.instances.noisy_labels.design import Compression, Recipe
 from salience.instances.noisy_labels.learning import Validation, learn, mean_logits, teach_each_other
 from salience.instances.noisy_labels.network import build
 from salience.networks import TensorBatches
+from salience.networks.evaluating import evaluating
 from salience.networks.nested import best_length, keep_first, nested_accuracy
 
 NESTED = Compression("nested", (4.0,), 0.0, "batch", 0.3, True)
@@ -144,6 +145,12 @@ def test_without_alternation_both_are_masked_in_every_step():
     assert all(isinstance(k, torch.Tensor) for k in net.draw(10))
 
 
+@pytest.mark.parametrize(("width", "sigma"), [(60, 10.0), (12, 3.0)])
+def test_a_sigma_that_is_not_given_is_a_sixth_of_the_features_but_not_below_the_classes(width, sigma):
+    net = build("mlp", torch.zeros(2, 5), 8, width, 3, NESTED._replace(sigmas=(None,)), 0)
+    assert net.compressors[-1].sigma == sigma
+
+
 def test_nothing_is_masked_in_evaluation_unless_a_length_is_given(data):
     net, X = network().eval(), data[0]
     assert torch.equal(net(X), net.features(X) @ net.W)
@@ -252,15 +259,18 @@ def test_rows_learned_and_held_out_are_left_as_often_as_the_rate_of_each_epoch_s
     assert found.held_not_picked.mean() == pytest.approx(share)
 
 
-def test_rows_held_out_are_picked_by_the_networks_of_each_epoch_at_its_length(data, held):
-    nets, expected = [network(0), network(1)], []
+@pytest.mark.parametrize(
+    "how", [{}, {"kind": "dropout", "sigmas": (None,), "rate": 0.5}], ids=["nested", "dropout"]
+)
+def test_rows_held_out_are_picked_by_the_whole_networks_of_each_epoch_at_its_length(data, held, how):
+    nets, expected = [network(0, **how), network(1, **how)], []
 
     def look():
-        for net in nets:
-            net.eval()
-        k = best_length(nested_accuracy([n.features(held[0]) for n in nets], [n.W for n in nets], held[1]))
-        for net in nets:
-            logits = keep_first(net.features(held[0]), k) @ net.W
+        with evaluating(*nets):
+            features = [net.features(held[0]) for net in nets]
+        k = best_length(nested_accuracy(features, [net.W for net in nets], held[1])) if not how else 6
+        for net, own in zip(nets, features, strict=True):
+            logits = keep_first(own, k) @ net.W
             value = cross_entropy(logits, torch.from_numpy(held[1]), reduction="none")
             expected.append(~picked_among(value.detach(), 0.5))
 
