@@ -64,7 +64,7 @@ def conclude_unless(json: bool, *sentences: str) -> None:
 
 def ranking(scores: Scores, top: int, title: str | None = None) -> None:
     """Show the best rows of a ranking."""
-    from salience.report.words import PILES, number, ranked, read_ranking
+    from salience.report.words import PILES, interval, number, ranked, read_ranking
 
     frame, key = ranked(scores)
     reading = read_ranking(frame, key)
@@ -74,7 +74,7 @@ def ranking(scores: Scores, top: int, title: str | None = None) -> None:
     table.add_column(key, overflow="fold", min_width=12)
     shown: dict[str, tuple[bool, Callable[[dict[str, Any]], str]]] = {
         "score": (True, lambda row: number(row.get("value"))),
-        "interval": ("lo" in has, lambda row: f"{number(row['lo'])} to {number(row['hi'])}"),
+        "interval": ("lo" in has, lambda row: interval(row["lo"], row["hi"])),
         "noise": ("null" in has, lambda row: number(row["null"], 2)),
         "values": ("card" in has, lambda row: number(row["card"])),
         "filled": (
@@ -166,7 +166,7 @@ def rows(table_rows: Sequence[Mapping[str, str]]) -> None:
 
 def verdict(found: Verdict) -> None:
     """Show the checks on a ranking."""
-    from salience.report.words import number
+    from salience.report.words import interval, number
 
     table = _table()
     for name, justify in (("check", "left"), ("found", "right"), ("interval", "right"), ("asked", "right")):
@@ -179,7 +179,7 @@ def verdict(found: Verdict) -> None:
         table.add_row(
             Text(check.name + (f" of {check.subject}" if check.is_control else ""), style=quiet),
             Text(number(check.statistic) if ran else "", style=quiet),
-            Text(f"{number(check.lo)} to {number(check.hi)}" if ran else "", style=quiet),
+            Text(interval(check.lo, check.hi) if ran else "", style=quiet),
             Text(
                 f"{'>=' if check.better == 'high' else '<='} {number(check.threshold)}" if ran else "",
                 style=quiet,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from salience.report.sections import SECTIONS, label_of
-from salience.report.words import number, plural
+from salience.report.words import interval, number, plural
 from salience.results.storage import written_beside
 from salience.runs.reader import Run
 
@@ -89,6 +89,7 @@ def _environment() -> Environment:
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(number=number, plural=plural, bare=_bare, soft=_soft)
+    environment.globals.update(interval=interval)
     return environment
 
 

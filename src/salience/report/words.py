@@ -27,6 +27,7 @@ __all__ = [
     "cell",
     "headline",
     "how_sure",
+    "interval",
     "name_list",
     "number",
     "plural",
@@ -343,6 +344,18 @@ def cell(value: Any) -> str:
         except ValueError:  # it only looks like that
             return text
     return text
+
+
+def interval(lo: Any, hi: Any) -> str:
+    """Two ends for reading, if there are two.
+
+    Examples
+    --------
+    >>> interval(0.25, 1.0), interval(float("nan"), float("nan"))
+    ('0.250 to 1', '')
+    """
+    ends = number(lo), number(hi)
+    return " to ".join(ends) if all(ends) else ""
 
 
 def number(value: Any, digits: int = 3) -> str:
