@@ -151,9 +151,19 @@ def test_a_sigma_that_is_not_given_is_a_sixth_of_the_features_but_not_below_the_
     assert net.compressors[-1].sigma == sigma
 
 
+def test_each_stage_is_compressed_as_was_asked_for():
+    first, last = network(sigmas=(3.0, 5.0), mu=2.0, k_per="sample").compressors
+    assert [(part.sigma, part.mu, part.k_per) for part in (first, last)] == [
+        (3.0, 2.0, "sample"),
+        (5.0, 2.0, "sample"),
+    ]
+    assert network(kind="dropout", sigmas=(None,), rate=0.2).compressors[-1].p == 0.2
+
+
 def test_nothing_is_masked_in_evaluation_unless_a_length_is_given(data):
     net, X = network().eval(), data[0]
-    assert torch.equal(net(X), net.features(X) @ net.W)
+    for _ in range(5):  # a draw might keep all
+        assert torch.equal(net(X), net.features(X) @ net.W)
     assert torch.equal(net(X, net.only(2)), keep_first(net.features(X), 2) @ net.W)
 
 
