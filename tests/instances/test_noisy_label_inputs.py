@@ -68,11 +68,14 @@ def test_images_go_through_a_network_of_ones_own(backbone):
     assert model.scores_.frame.height == 12
 
 
-def test_the_network_that_was_given_is_left_as_it_was():
+@pytest.mark.filterwarnings("ignore:the labels carry nothing")
+@pytest.mark.parametrize("cut", [False, True], ids=["module", "stages"])
+def test_the_network_that_was_given_is_left_as_it_was(cut):
     X, y = small_images()
     backbone = convolutions()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
-    NestedClassifier(backbone, epochs=(1, 1), forget_rate=0.1, random_state=0).fit(X, y)
+    given = [backbone[:3], backbone[3:]] if cut else backbone
+    NestedClassifier(given, epochs=(1, 1), forget_rate=0.1, random_state=0).fit(X, y)
     assert all(torch.equal(before[name], value) for name, value in backbone.state_dict().items())
     assert backbone.training
 
