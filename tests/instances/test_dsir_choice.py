@@ -7,6 +7,8 @@ import pytest
 
 from salience.instances import ImportanceResampler, importance_weights
 from salience.instances.dsir.choice import choose, quotas, shares_of
+from salience.instances.dsir.ngrams import bucket, mixed, ngrams_of
+from salience.instances.dsir.passes import halves
 from salience.instances.dsir.ratios import Ratios
 from salience.instances.dsir.weights import effective_sample_size, kl_reduction, token_counts
 
@@ -108,7 +110,7 @@ def test_whether_halves_are_smoothed_is_decided_by_the_whole(n_grams, added):
 
 
 def test_an_empty_half_says_nothing_of_noise_and_the_whole_stands_for_it():
-    halves = np.array([[[3, 1, 0], [1, 2, 1]], [[0, 0, 0], [1, 1, 1]]])
+    halves = np.array([[[3, 1, 0], [1, 2, 1]], [[0, 0, 0], [1, 2, 3]]])
     ratios = Ratios(NAMES, halves, RAW, True, 1.0)
     assert ratios.null().shape == (0, 3)
     np.testing.assert_allclose(ratios.of_halves(1), [logs(halves[1, 1], 1) - logs(RAW, 0)] * 2, atol=1e-12)
@@ -211,6 +213,18 @@ def test_a_mask_is_a_bool_for_each_piece_and_not_empty(fitted, mask):
 
 def test_texts_are_those_of_the_pieces(fitted):
     assert list(fitted.selected_texts()) == [POOL[i].strip() for i in fitted.select()]
+
+
+def test_each_target_is_weighed_by_the_other_half_of_itself(fitted):
+    """With so few documents a half may be empty; then the whole stands for it."""
+    for t, text in enumerate((FRUIT, MONEY)):
+        half = halves(mixed(fitted._seed, np.arange(3)))
+        counts = np.zeros(10_000, np.int64)
+        for gram in ngrams_of(text, 2):
+            counts[bucket(gram, 10_000, "murmur3")] += 1
+        both = np.array([[counts * (half == side).sum() for side in (0, 1)]])
+        ratio = Ratios(("target",), both, fitted._raw_counts, False, 1.0).of_halves(0)
+        np.testing.assert_allclose(fitted.target_log_weights_[t], (ratio @ counts)[1 - half], rtol=1e-9)
 
 
 def test_of_documents_that_are_cut_the_texts_and_reasons_are_those_of_the_piece():

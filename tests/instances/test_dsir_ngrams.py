@@ -117,7 +117,7 @@ def test_pieces_have_the_words_of_the_text_in_order(text, words):
 def prose(tokens, repeated=4, stop=60, digits=0):
     """So many tokens, of which one comes several times, some are stop words and some single digits."""
     stops = ["the", "of", "and", "to", "in", "for", "on", "with", "as", "by", "at", "from"]
-    body = ["river"] * repeated + [stops[i % 12] for i in range(stop)] + ["7"] * digits
+    body = ["river"] * repeated + [stops[i % 12] for i in range(stop)] + [str(i % 10) for i in range(digits)]
     return " ".join(body + [f"word{i}" for i in range(tokens - len(body))])
 
 
@@ -140,7 +140,16 @@ def varied(repeated):
         (prose(120, repeated=24, stop=48), False),  # share of the most frequent below 0.2
         (prose(120, stop=12), False),  # informative below 0.7
         (prose(120, stop=96), False),  # informative above 0.3
-        (prose(120, stop=60, digits=24), False),  # single digits
+        (prose(120, stop=60, digits=24), False),  # single digits, each a few times: 0.2 of all
+        (prose(120, stop=60, digits=23), True),
+        (
+            prose(90, stop=60) + " ".join(f" {year}" for year in range(1990, 2020)),
+            True,
+        ),  # these are not single
+        (
+            prose(78, stop=0) + " ".join(f" {'.' * (i % 7 + 1)}{'!' * (i // 7)}" for i in range(42)),
+            True,
+        ),  # punctuation
         ("", False),
     ],
 )
