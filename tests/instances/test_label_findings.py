@@ -247,6 +247,7 @@ def test_a_sigma_that_masks_nothing_is_refused(how, message):
 )
 def test_each_column_each_channel_or_all_of_grey_images_are_scaled(shape, axes):
     X = np.random.default_rng(0).normal(5, 3, shape)
+    assert learned_scale(X, "standard").centre.size == (1 if len(shape) == 3 else 3)
     standard = learned_scale(X, "standard")(X).numpy()
     assert standard.mean(axis=axes) == pytest.approx(0, abs=1e-5)
     assert standard.std(axis=axes) == pytest.approx(1, abs=1e-5)
@@ -278,9 +279,14 @@ def test_so_many_rows_are_held_out_that_were_asked_for_and_of_each_class_its_sha
 def test_no_class_is_held_out_whole(sizes):
     codes = np.repeat(np.arange(len(sizes)), sizes)
     for seed in range(20):
-        train, val = held_out_rows(codes, 0.02, seed)
+        train, val = held_out_rows(codes, 0.3, seed)
         assert set(codes[val]) <= set(codes[train]) == set(range(len(sizes)))
         assert sorted([*train, *val]) == list(range(100))
+
+
+def test_of_a_class_of_two_rows_one_is_held_out_with_half_of_the_others():
+    codes = np.repeat([0, 1], [98, 2])
+    assert [codes[held_out_rows(codes, 0.5, seed)[1]].sum() for seed in range(9)] == [1] * 9
 
 
 def test_a_part_that_would_be_empty_is_refused():

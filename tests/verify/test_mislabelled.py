@@ -107,6 +107,7 @@ def test_the_first_of_equal_suspects_are_counted_among_the_most_suspect():
     assert f"of 60 labels made wrong, {(given != Y)[:60].sum()} are among the 60 most suspect" in check.why
 
 
+@pytest.mark.filterwarnings("error")
 def test_of_few_wrong_labels_a_draw_may_have_none_and_is_left_out():
     y = np.arange(100) % 2
     check, _ = mislabelled(lambda X, given: given != X, y, y, share=0.05, draws=400)
