@@ -15,16 +15,6 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture
-def images():
-    return torch.rand(12, 1, 8, 8, generator=seeded())
-
-
-@pytest.fixture
-def labels():
-    return torch.arange(12) % 4
-
-
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 99), number=st.integers(0, 99), mix=st.sampled_from(["cutmix", "mixup", None]))
 def test_a_view_depends_on_its_seed_and_number_alone(seed, number, mix):

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import make_blobs
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
@@ -25,16 +24,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @parametrize_with_checks([NestedClassifier(**{**SMALL, "epochs": (6, 3), "forget_rate": 0.1})])
 def test_it_passes_scikit_learns_checks(estimator, check):
     check(estimator)
-
-
-@pytest.fixture(scope="module")
-def noisy():
-    """Three groups of points; each fifth label is that of another group."""
-    X, y = make_blobs(300, 6, centers=3, random_state=1)
-    given = y.copy()
-    wrong = np.arange(0, 300, 5)
-    given[wrong] = (y[wrong] + 1) % 3
-    return X, y, given
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def noisy():
-    """Three groups of points; each fifth label is that of another group."""
-    X, y = make_blobs(300, 6, centers=3, random_state=1)
-    given = y.copy()
-    wrong = np.arange(0, 300, 5)
-    given[wrong] = (y[wrong] + 1) % 3
-    return X, y, given
-
-
-@pytest.fixture(scope="module")
 def fitted(noisy):
     return NestedClassifier(**SMALL).fit(noisy[0], noisy[2])
 

@@ -20,16 +20,6 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.fixture
-def images():
-    return torch.rand(12, 1, 8, 8, generator=seeded())
-
-
-@pytest.fixture
-def labels():
-    return torch.arange(12) % CLASSES
-
-
 def net(seed=0, widths=(6, 8)):
     return small_convnet(CLASSES, widths=widths, generator=seeded(seed))
 
