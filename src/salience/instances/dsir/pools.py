@@ -175,8 +175,10 @@ class TextPool:
             raise ValueError(f"{self.name} has text that is not UTF-8 from row {first} on: {error}") from None
 
     def _no_text(self, row: int, value: Any) -> ValueError:
-        found = "null" if is_missing(value) else f"not a string but the {type(value).__name__} {str(value)[:40]!r}"
-        if isinstance(value, str):
+        found = f"not a string but the {type(value).__name__} {str(value)[:40]!r}"
+        if is_missing(value):
+            found = "null"
+        elif isinstance(value, str):
             found = "a string that UTF-8 cannot hold"
         return ValueError(
             f"row {row} of {self.name} is {found}; every document is a string: leave such rows out"
