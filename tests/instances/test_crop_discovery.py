@@ -162,10 +162,15 @@ def test_the_ratio_is_that_of_the_crop_that_is_kept():
     assert (found.activation_ >= 0.5).mean((1, 2)) == pytest.approx(ratio)
 
 
-def test_fewer_images_at_a_time_than_crops_are_one_image_at_a_time():
+def test_the_same_crops_are_drawn_however_many_are_looked_at_at_once():
+    """Two images of five crops at a time are less than one."""
     x, y = many()
-    found = searched(x, y, ipc=3, crops=5, batch_size=2, crop_scale=(0.5, 1.0))
-    assert found.scores_.frame["confidence"].null_count() == 0
+    one, two = (
+        searched(x, y, ipc=3, crops=5, batch_size=size, crop_scale=(0.5, 1.0)) for size in (500, 2)
+    )
+    assert np.array_equal(one.source_index_, two.source_index_)
+    assert torch.allclose(one.originals_, two.originals_)
+    assert one.scores_.frame["cam_ratio"].equals(two.scores_.frame["cam_ratio"])
 
 
 def test_a_crop_of_white_is_not_whiter_than_white():

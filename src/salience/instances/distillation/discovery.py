@@ -18,6 +18,7 @@ __all__ = ["ORDERS", "Discovery", "Search", "discover", "true_confidence"]
 
 CRITICAL = 0.5  # of the strongest place: from here on a pixel counts for the CAM ratio
 POOL = 2  # t = POOL * ipc * beta usable crops with the highest CAM ratio are looked at for their confidence
+DRAWN = 500  # crops whose places are drawn together
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,13 @@ def _best_crops(
     teacher: nn.Module, images: Tensor, rows: Tensor, label: int, search: Search, random: torch.Generator
 ) -> _Crops:
     parts = []
-    for some in rows.split(max(search.batch_size // search.crops, 1)):
-        n, m = len(some), search.crops
-        side = drawn_sides(n * m, search.crop_scale, random)
-        centre = torch.rand(n * m, 2, generator=random) * 2 - 1
-        whole = search.crop_scale[0] == 1
-        crops = images[some].repeat_interleave(m, 0)
-        crops = crops if whole else cropped(crops, side, centre).clamp_(0, 1)
+    m, whole = search.crops, search.crop_scale[0] == 1
+    sides, centres = _drawn_crops(len(rows), search, random)
+    for places in torch.arange(len(rows)).split(max(search.batch_size // m, 1)):
+        n = len(places)
+        crops = images[rows[places]].repeat_interleave(m, 0)
+        if not whole:
+            crops = cropped(crops, sides[places].flatten(), centres[places].flatten(0, 1)).clamp_(0, 1)
         if search.factor > 1:
             crops = functional.avg_pool2d(crops, search.factor)
         seen = class_maps(teacher, placed(crops, teacher), label)
@@ -157,6 +158,19 @@ def _best_crops(
                 logits = teacher(placed(_padded(crops, search.factor), teacher)).cpu()
         parts.append(_Crops(crops, maps, ratio[best], logits.softmax(1)[:, label], logits.argmax(1) == label))
     return _Crops(*(torch.cat(part) for part in zip(*parts, strict=True)))
+
+
+def _drawn_crops(n: int, search: Search, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Sides (n, crops) and centres (n, crops, 2), of so many at once that no size of a batch changes them."""
+    drawn = [
+        (
+            drawn_sides(size * search.crops, search.crop_scale, random).view(size, -1),
+            torch.rand(size * search.crops, 2, generator=random).view(size, -1, 2) * 2 - 1,
+        )
+        for size in map(len, torch.arange(n).split(max(DRAWN // search.crops, 1)))
+    ]
+    sides, centres = (torch.cat(parts) for parts in zip(*drawn, strict=True))
+    return sides, centres
 
 
 def _padded(crops: Tensor, factor: int) -> Tensor:
