@@ -165,9 +165,7 @@ def test_the_ratio_is_that_of_the_crop_that_is_kept():
 def test_the_same_crops_are_drawn_however_many_are_looked_at_at_once():
     """Two images of five crops at a time are less than one."""
     x, y = many()
-    one, two = (
-        searched(x, y, ipc=3, crops=5, batch_size=size, crop_scale=(0.5, 1.0)) for size in (500, 2)
-    )
+    one, two = (searched(x, y, ipc=3, crops=5, batch_size=size, crop_scale=(0.5, 1.0)) for size in (500, 2))
     assert np.array_equal(one.source_index_, two.source_index_)
     assert torch.allclose(one.originals_, two.originals_)
     assert one.scores_.frame["cam_ratio"].equals(two.scores_.frame["cam_ratio"])
