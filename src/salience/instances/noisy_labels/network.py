@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from salience.instances.noisy_labels.design import Compression
+from salience.networks.evaluating import evaluating
 from salience.networks.nested import NestedDropout, keep_first
 
 __all__ = ["COMPRESSORS", "Network", "build", "features_of", "in_pieces"]
@@ -174,11 +175,8 @@ def _widths(stages: Sequence[nn.Module], x: Tensor) -> list[int]:
     """Entries of the second axis after each stage."""
     widths = []
     for stage in stages:
-        before = [(module, module.training) for module in stage.modules()]
-        with torch.no_grad():
-            x = stage.eval()(x)
-        for module, mode in before:
-            module.training = mode
+        with evaluating(stage), torch.no_grad():
+            x = stage(x)
         if not isinstance(x, Tensor) or x.ndim < 2 or x.shape[1] < 2:
             shape = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
             raise ValueError(
