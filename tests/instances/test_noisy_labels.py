@@ -125,6 +125,8 @@ def test_the_forget_rate_is_estimated_from_rows_that_were_not_learned_from():
     given = np.where(np.arange(900) % 5 == 0, (y + 1) % 3, y)
     model = NestedClassifier(**{**SMALL, "epochs": (20, 1), "forget_rate": "auto"}).fit(X, given)
     assert model.forget_rate_ == pytest.approx(0.2, abs=0.05)
+    assert model.scores_.meta.params["forget_rate"] == model.forget_rate_
+    assert model.get_params()["forget_rate"] == "auto"
 
 
 def test_few_validation_rows_are_too_few_to_tell(noisy):
