@@ -292,7 +292,7 @@ class SparseLayer:
         values = self._new_weights(count, rng)
         merge(self._start, self._end, self.weight, self.velocity, cells, values, self.columns)
 
-    def blocks(self, rows: int = 512) -> Iterator[slice]:
+    def blocks(self, rows: int = 1024) -> Iterator[slice]:
         """Parts of the outputs for `forward` and `descend`; one part where the outputs are the shorter side."""
         if self.by_input:
             yield slice(None)

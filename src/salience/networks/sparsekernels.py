@@ -31,10 +31,21 @@ def gather(start, end, weight, short, long):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True, fastmath=_FAST)
 def scatter(start, end, weight, long, short):  # type: ignore[no-untyped-def]
     for row in range(long.shape[0]):
-        for k in range(start[row], start[row + 1]):
-            column, w = end[k], weight[k]
+        k, stop = start[row], start[row + 1]
+        while k + 4 <= stop:
+            a, b, c, d = end[k], end[k + 1], end[k + 2], end[k + 3]
+            wa, wb, wc, wd = weight[k], weight[k + 1], weight[k + 2], weight[k + 3]
             for t in range(long.shape[1]):
-                short[column, t] += w * long[row, t]
+                of_row = long[row, t]
+                short[a, t] += wa * of_row
+                short[b, t] += wb * of_row
+                short[c, t] += wc * of_row
+                short[d, t] += wd * of_row
+            k += 4
+        for last in range(k, stop):
+            a, wa = end[last], weight[last]
+            for t in range(long.shape[1]):
+                short[a, t] += wa * long[row, t]
 
 
 @njit(nogil=True, cache=True, fastmath=_FAST)
