@@ -587,11 +587,11 @@ def test_rows_that_are_no_text_are_named(raw, message):
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("7", "text of row 3001 is no string but: number"),
-        ("true", "text of row 3001 is no string but: boolean"),
-        ('["a"]', "text of row 3001 is no string but: array"),
-        ('{"a": 1}', "text of row 3001 is no string but: object"),
-        ('"\\ud800"', "text of row 3001 is no string but: The surrogate pair"),
+        ("7", "text of row 3001 is not a string \\(number"),
+        ("true", "text of row 3001 is not a string \\(boolean"),
+        ('["a"]', "text of row 3001 is not a string \\(array"),
+        ('{"a": 1}', "text of row 3001 is not a string \\(object"),
+        ('"\\ud800"', "text of row 3001 is not a string \\(The surrogate pair"),
         ("null", "row 3001 of raw is null"),
     ],
 )

@@ -137,7 +137,7 @@ def _strings(block: np.ndarray, columns: Sequence[str], path: str, first: int) -
         found = _REASON.match(str(error).removeprefix("JSON parse error: "))
         reason, row = (found[1], first + int(found[2])) if found else (str(error), first)
         raise SourceError(
-            f"{path}: {', '.join(columns)} of row {row} is no string but: {reason}; leave such rows out"
+            f"{path}: {', '.join(columns)} of row {row} is not a string ({reason}); leave such rows out"
         ) from error
 
 
