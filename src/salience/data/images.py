@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import warnings
-import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from salience.data.arrays import opened_npz
 from salience.data.readers.source import SourceError, near
 
 __all__ = ["LabelledImages", "read_images"]
@@ -129,36 +129,22 @@ def _npz(path: Path, size: int | None, rows: int | None, seed: int) -> LabelledI
 
 
 def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
-    if not zipfile.is_zipfile(path):
-        raise SourceError(f"{path} is no .npz file (a zip of arrays), or it was cut off")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            pair = next((pair for pair in NAMES if set(pair) <= set(file.files)), None)
-            if pair is None:
-                there = ", ".join(file.files) or "nothing"
-                raise SourceError(
-                    f"{path} has {there}; the arrays are called images and labels, or X and y: "
-                    "np.savez(path, images=images, labels=labels)"
-                )
-            for name in pair:
-                unpacked = file.zip.getinfo(f"{name}.npy").file_size
-                if unpacked > LARGEST:
-                    raise SourceError(
-                        f"{name} in {path} unpacks to {unpacked / 2**30:,.1f} GiB, more than {LARGEST >> 30}: save fewer "
-                        "images, smaller ones, or bytes (uint8)"
-                    )
-            return file[pair[0]], file[pair[1]]
-    except (zipfile.BadZipFile, zlib.error, EOFError, MemoryError, OverflowError):
-        raise SourceError(f"{path} is damaged: an array in it cannot be unpacked") from None
-    except SourceError:
-        raise
-    except ValueError as error:
-        if "pickle" in str(error) or "Python objects" in str(error):
+    with opened_npz(path, "np.asarray(images, dtype=np.uint8), np.asarray(labels).astype(str)") as file:
+        pair = next((pair for pair in NAMES if set(pair) <= set(file.files)), None)
+        if pair is None:
+            there = ", ".join(file.files) or "nothing"
             raise SourceError(
-                f"{path} holds Python objects (a pickle), which could run code when they are read; save plain arrays: "
-                "np.asarray(images, dtype=np.uint8), np.asarray(labels).astype(str)"
-            ) from None
-        raise SourceError(f"{path} cannot be read as arrays: {error}") from None
+                f"{path} has {there}; the arrays are called images and labels, or X and y: "
+                "np.savez(path, images=images, labels=labels)"
+            )
+        for name in pair:
+            unpacked = file.zip.getinfo(f"{name}.npy").file_size
+            if unpacked > LARGEST:
+                raise SourceError(
+                    f"{name} in {path} unpacks to {unpacked / 2**30:,.1f} GiB, more than {LARGEST >> 30}: save fewer "
+                    "images, smaller ones, or bytes (uint8)"
+                )
+        return file[pair[0]], file[pair[1]]
 
 
 def _channels_first(images: NDArray[Any], path: Path) -> NDArray[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from salience.data.arrays import not_an_array, opened_npz
 from salience.data.readers.source import SourceError, near
 
 __all__ = ["read_labels", "read_vectors"]
 
+PLAIN = "np.save(path, np.asarray(vectors, dtype=np.float32))"
 IN_MEMORY = 256 << 20  # bytes of several files that are joined in memory, not on disk
 
 
@@ -119,26 +120,17 @@ def _npy(path: Path, column: str | None) -> NDArray[Any]:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
-        raise _not_read(path, error) from None
+        raise not_an_array(path, error, PLAIN) from None
 
 
 def _npz(path: Path, column: str | None) -> NDArray[Any]:
-    if not zipfile.is_zipfile(path):
-        raise SourceError(f"{path} is no .npz file (a zip of arrays), or it was cut off")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = list(file.files)
-            if column is not None and column not in names:
-                raise SourceError(f"{path} has no array {near(column, names)}")
-            if column is None and len(names) != 1:
-                raise SourceError(f"{path} has several arrays; name one of {', '.join(names)}")
-            return np.asarray(file[column or names[0]])
-    except (zipfile.BadZipFile, zlib.error):
-        raise SourceError(f"{path} is damaged: an array in it cannot be unpacked") from None
-    except SourceError:
-        raise
-    except ValueError as error:
-        raise _not_read(path, error) from None
+    with opened_npz(path, PLAIN) as file:
+        names = list(file.files)
+        if column is not None and column not in names:
+            raise SourceError(f"{path} has no array {near(column, names)}")
+        if column is None and len(names) != 1:
+            raise SourceError(f"{path} has several arrays; name one of {', '.join(names)}")
+        return np.asarray(file[column or names[0]])
 
 
 def _table(path: Path, column: str | None) -> NDArray[Any]:
@@ -191,15 +183,6 @@ def _reader(path: Path) -> Callable[[Path, str | None], NDArray[Any]]:
     if not path.stat().st_size:
         raise SourceError(f"{path} is empty")
     return READERS[path.suffix.lower()]
-
-
-def _not_read(path: Path, error: Exception) -> SourceError:
-    if "pickle" in str(error) or "Python objects" in str(error):
-        return SourceError(
-            f"{path} holds Python objects (a pickle), which could run code when they are read; save plain numbers: "
-            "np.save(path, np.asarray(vectors, dtype=np.float32))"
-        )
-    return SourceError(f"{path} cannot be read as an array: {error}")
 
 
 def _checked(values: NDArray[Any], path: Path) -> NDArray[Any]:
