@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from salience.verify.verdict import Verdict
 
 ROWS = 3_000  # that two networks learn from, again and again
-SMALL = 100  # pixels, below which an image is no grid of crops
 STUDENT_EPOCHS = 130  # views of each image that a student sees: 260 steps at a hundred images
 SPEED = 1e10  # multiply-adds of a second, to say how long it takes
 WEAK = 0.7  # of the test images that a teacher should know
@@ -169,7 +168,7 @@ def _note(run: RunWriter, found: LabelledImages, given: dict[str, Any], teaching
     import torch
 
     from salience.cli import show
-    from salience.instances.distillation.trial import work
+    from salience.instances.distillation.trial import SMALL, work
 
     run.note(*found.notes)
     if len(found.rows) < found.total:
@@ -195,7 +194,7 @@ def _note(run: RunWriter, found: LabelledImages, given: dict[str, Any], teaching
 def _tried(found: LabelledImages, given: dict[str, Any], teaching: Teaching, seed: int, tell: Any) -> Trial:
     import torch
 
-    from salience.instances.distillation.trial import tried
+    from salience.instances.distillation.trial import SMALL, tried
 
     settings = {name: given[name] for name in ("ipc", "factor", "confidence")}
     pixels, labels = torch.from_numpy(found.pixels), torch.from_numpy(found.labels)

@@ -43,7 +43,7 @@ TEACHERS, SECONDS = (
     (24, 48, 48),
 )  # channels of the teacher and its students, and of the second network
 BATCH = 64
-BELOW = 100  # pixels, below which a small crop shows too little
+SMALL = 100  # pixels, below which a small crop shows too little and an image is no grid of crops
 TEST = 0.3  # share of each class that is held out
 GAIN = 0.01  # of the test images, that students must know more of
 DROP = 0.1  # of the distilled images, that a second network may lose by the refinement
@@ -149,16 +149,21 @@ def tried(
     train, test = np.sort(train), np.sort(test)
     x, y = images[train], labels[train]
     classes = int(labels.max()) + 1
-    networks: list[nn.Module] = []
+    teacher, second = networks = [
+        _network(classes, images.shape[1], widths, _mixed(seed, number))
+        for number, widths in enumerate((TEACHERS, SECONDS))
+    ]
     before = 0
 
     def told(done: int, total: int, record: object = None) -> None:
         if tell is not None:
-            tell(before + done, 2 * teaching.epochs + classes + settings.get("steps", 100))
+            tell(before + done, 2 * teaching.epochs + classes + distiller.steps)
 
+    # RDED's crops of a twelfth of the area are for photographs: of 8 pixels they leave two
+    settings = {"crop_scale": (0.5, 1.0) if min(images.shape[2:]) < SMALL else (0.08, 1.0), **settings}
+    distiller = NRRDistiller(teacher, random_state=seed, progress=told, **settings)
     with threads_that_pay(_multiply_adds(images)):
-        for number, widths in enumerate((TEACHERS, SECONDS)):
-            net = _network(classes, images.shape[1], widths, _mixed(seed, number))
+        for number, net in enumerate(networks):
             step = supervised_step(
                 net, functional.cross_entropy, torch.optim.AdamW(net.parameters(), teaching.lr)
             )
@@ -168,12 +173,8 @@ def tried(
             )  # fmt: skip
             if history.stopped == "interrupted":
                 raise KeyboardInterrupt
-            networks.append(net)
             before += teaching.epochs
-        teacher, second = networks
-        # RDED's crops of a twelfth of the area are for photographs: of 8 pixels they leave two
-        settings = {"crop_scale": (0.5, 1.0) if min(images.shape[2:]) < BELOW else (0.08, 1.0), **settings}
-        distiller = NRRDistiller(teacher, random_state=seed, progress=told, **settings).fit(x, y)
+        distiller.fit(x, y)
         known, also = (float(right(net, images[test], labels[test]).mean()) for net in networks)
     return Trial(train, test, teacher, second, distiller, known, also, images, labels, seed)
 
