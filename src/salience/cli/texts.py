@@ -41,11 +41,11 @@ def open_texts(path: str) -> Any:
 
 def _plain_of(folder: Path) -> list[Path]:
     """The plain texts of a folder, none of which may lie beside a table: which of the two is meant?"""
-    from salience.data.readers.locate import EXTENSIONS, without_compression
+    from salience.data.readers.locate import format_by_name
 
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     plain = [path for path in files if is_plain(path)]
-    tables = [path for path in files if Path(without_compression(str(path))).suffix.lower() in EXTENSIONS]
+    tables = [path for path in files if format_by_name(str(path))]
     if plain and tables:
         raise ValueError(
             f"{folder} holds texts ({plain[0].name}, ...) and tables ({tables[0].name}, ...): name those to read, "

@@ -86,9 +86,14 @@ def locate(given: str | os.PathLike | Sequence[str | os.PathLike], format: str |
     return Found(files, format, notes)
 
 
+def format_by_name(path: str) -> str | None:
+    """Format of a file by its extension."""
+    return EXTENSIONS.get(os.path.splitext(without_compression(path))[1].lower())
+
+
 def format_of(path: str) -> str:
     """Format of a file by its extension, or by its first bytes when it has none."""
-    known = EXTENSIONS.get(os.path.splitext(without_compression(path))[1].lower())
+    known = format_by_name(path)
     if known:
         return known
     if "." not in os.path.basename(path) and os.path.isfile(path):
