@@ -34,6 +34,7 @@ def fold_on_cluster(
     client: Any,
     progress: Progress | None,
 ) -> None:
+    """Fill the states from these shards by the workers of `client`; data in memory goes to files first."""
     if not shards:
         return
     empty = {name: state.empty() for name, state in states.items()}
@@ -61,6 +62,7 @@ def fold_on_cluster(
 
 
 def open_planned(plan: Plan) -> Any:
+    """The source that a plan describes. Raises ValueError where it was in memory."""
     if not all(shard.path for shard in plan.shards):
         raise ValueError("The plan is about data in memory, which cannot be reopened: give it as source=.")
     return _open(json.dumps(plan.source, sort_keys=True))

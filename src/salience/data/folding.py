@@ -35,11 +35,10 @@ def fold(
     keeper: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """The loop of one process. `whole` says whether the states hold whole blocks only: then they may be
-    saved.
-    """
+    """Fill the states from these shards in one process, from `start` on; `keeper` saves them from time to time."""
     derivations = _by_name(plan, derive)
     costs: dict[object, float] = {}
+    # whole: the states hold whole blocks only, and may be saved
     total, cursor, whole = sum(shard.rows for shard in shards), start, True
     ahead = _read_ahead(_batches(plan, source, shards, names, start))
     with closing(ahead), ThreadPoolExecutor(threads) as pool, _patience() as interrupted:
