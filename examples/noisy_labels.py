@@ -41,6 +41,7 @@ scores = nested.label_errors_
 truth = given != y[train]
 print(f"wrong labels found: AUC {roc_auc_score(truth, nested.label_error_score_):.2f}")
 suspects = scores.top(12).items
+print(f"{truth[list(suspects)].sum()} of the 12 most suspicious are wrong")
 
 figure = plt.figure(figsize=(9.5, 3.5), layout="constrained")
 left, middle, right = figure.subfigures(1, 3, width_ratios=(3.2, 2.6, 2.6))

@@ -23,7 +23,7 @@ FINDS = {
     "lexrank": "Forty villages on the west coast are without power after the storm of Monday night.  (1.00)",
     "mixed_model": "outliers: patient 00, patient 01, patient 07",
     "needle_pair": "found: f3 and f7",
-    "noisy_labels": "wrong labels found: AUC 1.00",
+    "noisy_labels": "12 of the 12 most suspicious are wrong",
     "order_3mr": "by 3MR:",
     "quickselection": "planted columns in the top 20: 1",
     "rank_census": "keep: relationship, marital-status, capital-gain",
