@@ -207,7 +207,11 @@ def _resident(process: psutil.Process) -> int:
 def ours_environment() -> dict[str, str]:
     """The environment in which a subprocess finds this checkout, installed or not."""
     paths = [os.environ.get("PYTHONPATH", ""), str(REPOSITORY / "src"), str(REPOSITORY)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    kept = dict(os.environ)
+    kept.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # pip compiled the modules of the peers; ours keep their bytecode too
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -5,8 +5,10 @@ import inspect
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import salience
@@ -90,3 +92,61 @@ def test_no_public_name_is_that_of_a_module_beside_it(package):
     }
     others = {name for name in family.__all__ if not inspect.ismodule(getattr(family, name))}
     assert others & modules == set()
+
+
+# typer checks arguments by pydantic; cloudpickle and dateutil come with pyarrow, yaml with numba
+COMMAND_LINE = {
+    "typer", "rich", "shellingham", "markdown_it", "mdurl", "pygments", "annotated_doc", "pydantic", "pydantic_core",
+    "annotated_types", "typing_extensions", "typing_inspection",
+}  # fmt: skip
+RANKING = COMMAND_LINE | {
+    "numpy", "scipy", "numba", "llvmlite", "polars", "pyarrow", "jinja2", "markupsafe", "cloudpickle", "dateutil",
+    "yaml", "six",
+}  # fmt: skip
+OF_SCIPY = {"special", "linalg", "version", "cython_special"}  # numba needs the second
+
+
+PRINTS_MODULES = """
+import os, sys
+from salience.cli import main
+leave = os._exit
+os._exit = lambda code: (print("loaded:", *sys.modules, flush=True), leave(code))
+main()
+"""
+
+
+def loaded_by(*arguments):
+    """Names of all modules of installed libraries that the command ``salience`` has loaded when it ends."""
+    command = [sys.executable, "-c", PRINTS_MODULES, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    installed = {name for name in packages_distributions() if not name.startswith("_")} - {"salience"}
+    names = done.stdout.rpartition("loaded:")[2].split()
+    return {name for name in names if name.partition(".")[0] in installed}
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_rank_and_its_report_load_only_these_libraries(ending, tmp_path):
+    frame = pl.DataFrame({"town": ["Rome", "Oslo", "Bonn"] * 20, "age": range(60), "y": [0, 1, 1] * 20})
+    file = tmp_path / f"people.{ending}"
+    getattr(frame, f"write_{ending}")(file)
+    loaded = loaded_by("rank", file, "--target", "y", "--output", tmp_path / "runs")
+    assert (tmp_path / "runs" / "people" / "report.html").is_file()
+    assert {name.partition(".")[0] for name in loaded} - RANKING == set()
+    of_scipy = {name.split(".")[1] for name in loaded if name.startswith("scipy.")}
+    assert {part for part in of_scipy if not part.startswith("_")} - OF_SCIPY == set()
+    assert "pyarrow.dataset" not in loaded
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["methods"], ["--version"]], ids=str)
+def test_a_light_command_loads_only_what_reads_and_prints_a_command_line(arguments):
+    assert {name.partition(".")[0] for name in loaded_by(*arguments)} - COMMAND_LINE == set()
+
+
+def test_a_program_that_calls_a_command_keeps_pandas_for_pyarrow():
+    code = (
+        "from salience.cli.alone import forgo_pandas; forgo_pandas(None); import pandas, pyarrow; "
+        "print(pyarrow.array(pandas.Series([1.0, None]), from_pandas=True).null_count)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"

@@ -11,10 +11,11 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line with ``sys.argv``; the entry point of the package."""
+    from salience.cli.alone import ALONE
     from salience.cli.app import app
 
     try:
-        app(prog_name="salience")
+        app(prog_name="salience", obj=ALONE)
     except SystemExit as done:
         # Whatever a command leaves behind is written and synced by now. Freeing millions of objects one by one
         # before the process ends would take as long as ranking a small file.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from salience.cli import options as o
+from salience.cli.alone import forgo_pandas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,6 +116,7 @@ def rank(
         raise ValueError(
             "--shards i/k and --state FILE go together: count a part, save it, then `salience merge`"
         )
+    forgo_pandas(ctx.obj)
     stages = Stages()
     with stages("open"):
         opened = open_table(source, format=format, delimiter=delimiter, encoding=encoding, label=target)
@@ -302,6 +304,7 @@ def merge(
     from salience.stages import Stages
     from salience.tabular.streaming.passes import RankingPass
 
+    forgo_pandas(ctx.obj)
     for path in states:
         if not path.is_file():
             raise ValueError(
@@ -333,6 +336,7 @@ def demo(
     from salience.stages import Stages
     from salience.tabular.streaming.passes import RankingPass
 
+    forgo_pandas(ctx.obj)
     label = LABELS["adult"]
     stages = Stages()
     with stages("open"):

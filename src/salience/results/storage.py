@@ -93,7 +93,8 @@ def load(path: str | PathLike[str]) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # `read_table` imports pandas, where there is one
+            table = file.read()
     except (pa.ArrowInvalid, OSError) as error:
         raise ValueError(f"{os.fspath(path)!r} is not a readable Parquet file: {error}") from error
     text = (table.schema.metadata or {}).get(FOOTER)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import pyarrow as pa
 
 from salience.data.hashing import combine, element_kind, hash_value, identities
 from salience.data.pilot import Values, decide_kind, value_counts
-from salience.verify.sample import Sample
 
 # What a plan takes for missing unless told otherwise: a fingerprint must be that of a scan of the same rows.
 MISSING_TEXTS = ("", "{}")
@@ -49,10 +47,15 @@ def fingerprint(X: Any, y: Any = None) -> str:
     >>> fingerprint(a, [0, 1, 1]) == fingerprint(a.with_columns(y=pl.Series([0, 1, 1])), "y")
     True
     """
+    import narwhals as nw
+
+    from salience.verify.sample import Sample  # scikit-learn with it, which the sums of a scan do without
+
     if isinstance(X, Sample):
         frame = X.frame
     elif y is None:
-        frame = nw.from_native(_named(X), eager_only=True)
+        named = Sample.of(X, np.zeros(len(X))).X if isinstance(X, np.ndarray) else X
+        frame = nw.from_native(named, eager_only=True)
     else:
         frame = Sample.of(X, y).frame
     sums = {name: column_sum(frame[name].to_arrow()) for name in frame.columns}
@@ -120,7 +123,3 @@ def refuse_same_data(made_from: Iterable[str], judged_on: Iterable[str]) -> None
             "patterns that put items on top would count in their favour. Judge it on rows it has not "
             "seen, or let verify refit it inside each split: verify(method, data)"
         )
-
-
-def _named(X: Any) -> Any:
-    return Sample.of(X, np.zeros(len(X))).X if isinstance(X, np.ndarray) else X
