@@ -124,9 +124,22 @@ def _float_text(array: pa.Array) -> pa.Array:
 
 def _decimal_text(array: pa.Array) -> pa.Array:
     text = array.cast(pa.string())
-    if array.type.scale <= 0:
+    if array.type.scale == 0:
+        return text
+    if pc.any(pc.match_substring(text, "E")).as_py():  # Arrow writes 1E-10, of which no zero may go
+        text = pa.array([None if v is None else f"{v:f}" for v in array.to_pylist()], pa.string())
+    if array.type.scale < 0:
         return text
     return pc.utf8_rtrim(pc.utf8_rtrim(text, "0"), ".")
+
+
+def _time_text(array: pa.Array) -> pa.Array:
+    """ISO 8601 in UTC; the unit that a moment is stored in makes no other text."""
+    kind = array.type
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        array = array.cast(pa.timestamp(kind.unit, "UTC"))
+    text = pc.replace_substring_regex(array.cast(pa.large_string()), r"(\.\d*?)0+(Z?)$", r"\1\2")
+    return pc.replace_substring_regex(text, r"\.(Z?)$", r"\1")
 
 
 def as_text(array: pa.Array) -> pa.Array:
@@ -159,6 +172,8 @@ def as_text(array: pa.Array) -> pa.Array:
         return _float_text(array)
     if pa.types.is_decimal(kind):
         return _decimal_text(array)
+    if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+        return _time_text(array)
     if pa.types.is_dictionary(kind):
         return as_text(array.dictionary).take(array.indices)
     if pa.types.is_nested(kind):

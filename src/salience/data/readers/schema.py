@@ -1,13 +1,8 @@
-"""Schemas of several files brought together, and batches brought to a schema and a length."""
+"""Schemas of several files brought together, and batches brought to a length."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-
-from salience.data.hashing import as_text
 
 _PHYSICAL: tuple[tuple[str, str], ...] = (
     ("boolean", "is_boolean"),
@@ -18,6 +13,8 @@ _PHYSICAL: tuple[tuple[str, str], ...] = (
     ("list", "is_list"),
     ("list", "is_large_list"),
     ("list", "is_fixed_size_list"),
+    ("list", "is_list_view"),
+    ("list", "is_large_list_view"),
 )
 
 
@@ -29,65 +26,100 @@ def physical(kind: pa.DataType) -> str:
     >>> physical(pa.int8()), physical(pa.dictionary(pa.int32(), pa.string())), physical(pa.date32())
     ('integer', 'text', 'time')
     """
-    kind = _storage(kind)
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = delivered(kind)
     for name, test in _PHYSICAL:
         if getattr(pa.types, test)(kind):
             return name
-    return "text"  # strings, bytes, and structs and maps as JSON
+    return "text"
 
 
-def _storage(kind: pa.DataType) -> pa.DataType:
-    if isinstance(kind, pa.BaseExtensionType):
-        return kind.storage_type
-    return kind.value_type if pa.types.is_run_end_encoded(kind) else kind
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a type is one of lists, in whatever layout."""
+    return any(getattr(pa.types, test)(kind) for name, test in _PHYSICAL if name == "list")
+
+
+def is_string(kind: pa.DataType) -> bool:
+    """Whether a type is one that text is delivered as."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def delivered(kind: pa.DataType) -> pa.DataType:
-    """The type a stored type is delivered as: structs and maps are JSON text, extensions their storage."""
-    kind = _storage(kind)
-    if pa.types.is_struct(kind) or pa.types.is_map(kind) or pa.types.is_union(kind):
+    """The type a stored type is delivered as, if every file has that: one for the values of dictionaries, runs,
+    views and extensions; large strings for bytes, and as JSON for structs and maps.
+
+    Examples
+    --------
+    >>> delivered(pa.dictionary(pa.int8(), pa.string())), delivered(pa.list_(pa.string_view()))
+    (DataType(string), LargeListType(large_list<item: large_string>))
+    """
+    if kind == pa.uuid():
         return pa.large_string()
-    return _without_views(kind)
+    if isinstance(kind, pa.BaseExtensionType):
+        return delivered(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return delivered(kind.value_type)
+    if is_list(kind):
+        inner = kind.value_type if _is_plain_struct(kind.value_type) else delivered(kind.value_type)
+        as_it_is = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+        return kind if as_it_is and inner == kind.value_type else pa.large_list(inner)
+    if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):  # few kernels know them
+        return pa.decimal128(kind.precision, kind.scale)
+    if pa.types.is_primitive(kind) and not pa.types.is_interval(kind):
+        return kind
+    return (
+        kind if is_string(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind) else pa.large_string()
+    )
 
 
-def _without_views(kind: pa.DataType) -> pa.DataType:
-    """The layout with offsets: pyarrow cannot take, compare or concatenate views."""
-    if pa.types.is_dictionary(kind):
-        return pa.dictionary(kind.index_type, _without_views(kind.value_type), kind.ordered)
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        inner = _without_views(kind.value_type)
-        return kind if inner == kind.value_type else pa.large_list(inner)
-    return _VIEWS.get(kind, kind)
-
-
-_VIEWS = {pa.string_view(): pa.large_string(), pa.binary_view(): pa.large_binary()}
+def _is_plain_struct(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) and all(
+        _is_plain_struct(f.type) or delivered(f.type) == f.type for f in kind
+    )
 
 
 _WIDER = {  # what two physical types meet in; any other two meet in text
     frozenset(("integer",)): pa.int64(),
-    frozenset(("boolean",)): pa.bool_(),
     frozenset(("boolean", "integer")): pa.int64(),
     frozenset(("real",)): pa.float64(),
     frozenset(("integer", "real")): pa.float64(),
     frozenset(("boolean", "real")): pa.float64(),
-    frozenset(("time",)): pa.timestamp("ns"),
 }
+_TIMES: tuple[tuple[tuple[str, ...], pa.DataType], ...] = (
+    (("is_timestamp", "is_date"), pa.timestamp("ns")),
+    (("is_duration",), pa.duration("ns")),
+    (("is_time",), pa.time64("ns")),
+)
+_DIGITS = 76  # of the widest decimal
 
 
 def _meet(kinds: Sequence[pa.DataType]) -> pa.DataType:
-    kinds = [kind for kind in dict.fromkeys(kinds) if not pa.types.is_null(kind)] or [pa.null()]
+    kinds = [kind for kind in dict.fromkeys(kinds) if not pa.types.is_null(kind)] or [pa.string()]
     if len(kinds) == 1:
         return kinds[0]
     names = frozenset(physical(kind) for kind in kinds)
-    if names == {"time"} and not all(pa.types.is_timestamp(k) or pa.types.is_date(k) for k in kinds):
-        return pa.large_string()
-    if names == {"integer"} and pa.uint64() in kinds:
-        return pa.uint64() if all(pa.types.is_unsigned_integer(k) for k in kinds) else pa.large_string()
+    if names == {"time"}:
+        for tests, kind in _TIMES:
+            if all(any(getattr(pa.types, test)(k) for test in tests) for k in kinds):
+                return kind
     if names == {"list"}:
         return pa.large_list(_meet([kind.value_type for kind in kinds]))
+    if "real" in names and all(pa.types.is_decimal(k) or pa.types.is_integer(k) for k in kinds):
+        return _wider_decimal(kinds)
+    if pa.uint64() in kinds and "real" not in names:
+        return pa.uint64() if all(map(pa.types.is_unsigned_integer, kinds)) else pa.large_string()
     return _WIDER.get(names, pa.large_string())
+
+
+def _wider_decimal(kinds: Sequence[pa.DataType]) -> pa.DataType:
+    """One that holds every digit: through float64 two long numbers may become one."""
+    decimals = [kind for kind in kinds if pa.types.is_decimal(kind)]
+    scale = max(0, *(kind.scale for kind in decimals))
+    whole = max(kind.precision - kind.scale for kind in decimals)
+    if len(decimals) < len(kinds):
+        whole = max(whole, 20)  # of 64 bits
+    if scale + whole > _DIGITS:
+        return pa.large_string()
+    return pa.decimal128(scale + whole, scale) if scale + whole <= 38 else pa.decimal256(scale + whole, scale)
 
 
 def unite(schemas: Sequence[tuple[str, pa.Schema]]) -> tuple[pa.Schema, list[str]]:
@@ -100,8 +132,8 @@ def unite(schemas: Sequence[tuple[str, pa.Schema]]) -> tuple[pa.Schema, list[str
     Returns
     -------
     schema : pyarrow.Schema
-        A type per column that holds the values of all files: integers and reals meet in float64, anything
-        else that differs meets in text.
+        A type per column that holds the values of all files: integers and reals meet in float64 (decimals in a
+        wider decimal), times of all units and zones in nanoseconds of UTC, anything else that differs in text.
     notes : list of str
 
     Examples
@@ -118,6 +150,7 @@ def unite(schemas: Sequence[tuple[str, pa.Schema]]) -> tuple[pa.Schema, list[str
     for _, schema in schemas:
         for f in schema:
             found.setdefault(f.name, []).append(delivered(f.type))
+    columns = [(path, set(schema.names)) for path, schema in schemas]
     fields, notes = [], []
     for name, kinds in found.items():
         kind = _meet(kinds)
@@ -127,74 +160,13 @@ def unite(schemas: Sequence[tuple[str, pa.Schema]]) -> tuple[pa.Schema, list[str
             notes.append(
                 f"column {name!r} is {' in one file and '.join(names)} in another: read as {physical(kind)}"
             )
-    shared = set(found)
-    for _, schema in schemas:
-        shared &= set(schema.names)
+    shared = set.intersection(*(names for _, names in columns))
     for name in found:
         if name not in shared:
-            without = [path for path, schema in schemas if name not in schema.names]
+            without = [path for path, names in columns if name not in names]
             others = f" and {len(without) - 1} more files" if len(without) > 1 else ""
             notes.append(f"column {name!r} is missing in {without[0]}{others}: null there")
     return pa.schema(fields), notes
-
-
-def conform(batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
-    """The columns of `target`, in its order and types; what the batch lacks is null. Text may be coded."""
-    names = batch.schema.names
-    arrays = [
-        _convert(batch.column(names.index(f.name)), f.type)
-        if f.name in names
-        else pa.nulls(len(batch), f.type)
-        for f in target
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=target.names)
-
-
-def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
-    if isinstance(array.type, pa.BaseExtensionType):
-        array = array.storage
-    stored = array.type
-    if _without_views(stored) != stored:
-        array = _cast_views(array)
-        stored = array.type
-    if pa.types.is_run_end_encoded(stored):
-        array = pc.run_end_decode(array)
-        stored = array.type
-    if stored == kind or (physical(stored) == "text" == physical(kind) and not pa.types.is_nested(stored)):
-        return array
-    if pa.types.is_nested(stored) and not physical(stored) == physical(kind) == "list":
-        return json_text(array)
-    if pa.types.is_dictionary(stored):
-        array = array.dictionary.take(array.indices)
-    if physical(kind) == "text":
-        return as_text(array)
-    if pa.types.is_boolean(stored) and pa.types.is_floating(kind):
-        array = array.cast(pa.int8())
-    return array.cast(kind, safe=False)
-
-
-def _cast_views(array: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(array.type):
-        values = _cast_views(array.dictionary)
-        return pa.DictionaryArray.from_arrays(array.indices, values, ordered=array.type.ordered)
-    return array.cast(_without_views(array.type))
-
-
-def _plain(value: Any) -> Any:
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def json_text(array: pa.Array) -> pa.Array:
-    """Structs, maps and lists as JSON text, keys sorted; nulls stay null.
-
-    Examples
-    --------
-    >>> json_text(pa.array([{"b": 1, "a": [2]}, None])).to_pylist()
-    ['{"a": [2], "b": 1}', None]
-    """
-    values = array.to_pylist(maps_as_pydicts="lossy") if pa.types.is_map(array.type) else array.to_pylist()
-    texts = [None if v is None else json.dumps(v, sort_keys=True, default=_plain) for v in values]
-    return pa.array(texts, pa.large_string())
 
 
 def nulls(target: pa.Schema, total: int, rows: int) -> Iterator[pa.RecordBatch]:
@@ -245,4 +217,4 @@ def _alike(arrays: list[pa.Array]) -> list[pa.Array]:
     """Text comes plain or as a dictionary; one batch has it in one way."""
     if len({array.type for array in arrays}) == 1:
         return arrays
-    return [as_text(array).cast(pa.large_string()) for array in arrays]
+    return [array.dictionary_decode() if pa.types.is_dictionary(array.type) else array for array in arrays]

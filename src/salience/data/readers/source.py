@@ -15,7 +15,8 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import pyarrow as pa
 
-from salience.data.readers.schema import conform, nulls, physical, rebatch, unite
+from salience.data.readers.conform import conform
+from salience.data.readers.schema import nulls, physical, rebatch, unite
 
 
 class SourceError(ValueError):
@@ -219,14 +220,12 @@ class MemberSource:
     def _read(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         member = self._owners[shard.index]
         target = pa.schema([self._schema.field(name) for name in columns])
-        present = [name for name in dict.fromkeys(columns) if name in member.schema.names]
-        if present:
-            stored: Iterator[pa.RecordBatch] = (
-                conform(batch, target) for batch in member.read(shard.part, present, rows)
-            )
-        else:
-            stored = nulls(target, shard.rows, rows)
-        return rebatch(stored, rows)
+        stored = set(member.schema.names)
+        present = [name for name in dict.fromkeys(columns) if name in stored]
+        return rebatch(
+            _conformed(member, shard, present, target, rows) if present else nulls(target, shard.rows, rows),
+            rows,
+        )
 
     def describe(self) -> dict[str, Any]:
         """JSON for `open_described`."""
@@ -236,6 +235,17 @@ class MemberSource:
     def __repr__(self) -> str:
         files = f"{len(self._members)} files, " if len(self._members) > 1 else ""
         return f"<{self.format} source: {files}{self.rows:,} rows x {len(self.columns)} columns>"
+
+
+def _conformed(
+    member: Member, shard: Shard, present: Sequence[str], target: pa.Schema, rows: int
+) -> Iterator[pa.RecordBatch]:
+    for batch in member.read(shard.part, present, rows):
+        try:
+            conformed = conform(batch, target)
+        except ValueError as error:
+            raise SourceError(f"{member.path or 'the data'}: {error}") from error
+        yield conformed
 
 
 def near(given: str, names: Iterable[str]) -> str:
