@@ -345,9 +345,29 @@ def test_an_iterator_of_batches_is_a_source_like_the_whole():
 
 
 @pytest.mark.parametrize(
+    "first",
+    [{"a": [None]}, {"a": ["u"]}, pa.table({"a": pa.array(["u"], pa.string_view())})],
+)
+@pytest.mark.parametrize(
+    "then",
+    [
+        {"a": ["v"]},
+        {"a": pd.Categorical(["v"])},
+        pa.table({"a": pa.array(["v"], pa.string_view())}),
+        {"a": [b"v"]},
+    ],
+)
+def test_batches_of_an_iterator_may_store_text_in_any_way(first, then):
+    source = open_source(iter([first, then]))
+    assert source.types == {"a": "text"}
+    assert table_of(source)["a"][1] == "v"
+
+
+@pytest.mark.parametrize(
     ("batches", "says"),
     [
         ([], "no batch"),
+        ([{"a": [1]}, {"a": [1.5]}], "batch 1 .*as text"),
         ([{"a": [1]}, {"b": [1]}], "batch 1 .*: a, b"),
         ([{"a": [1]}, {"a": ["x"]}], "batch 1 .*as text"),
         (["line\n"], "batch 0 .*no table"),

@@ -6,8 +6,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from salience.data.readers.frames import FrameMember, open_frame
+from salience.data.readers.conform import conform
+from salience.data.readers.frames import open_frame
 from salience.data.readers.locate import Found, temporary_file
+from salience.data.readers.schema import unite
 from salience.data.readers.source import SourceError
 
 
@@ -51,11 +53,15 @@ def _table(batch: Any, number: int) -> pa.Table:
         member = open_frame(batch)
     except SourceError as error:
         raise SourceError(f"batch {number} of the iterator: {error}") from error
-    if isinstance(member, FrameMember):
-        return member.table.replace_schema_metadata(None)
     names = member.schema.names
+    plain, _ = unite([("", member.schema)])
     read = (piece for part, rows in member.pieces for piece in member.read(part, names, rows))
-    return pa.Table.from_batches(read, member.schema)
+    return pa.Table.from_batches((_decoded(conform(piece, plain)) for piece in read), plain)
+
+
+def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _as_first(table: pa.Table, schema: pa.Schema, number: int) -> pa.Table:
