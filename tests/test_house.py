@@ -17,7 +17,18 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "salience"
 
 FLOORS = (
-    ("lazy", "methods", "results", "data", "measures", "networks", "parallel", "plotting", "stages"),
+    (
+        "lazy",
+        "methods",
+        "results",
+        "data",
+        "measures",
+        "networks",
+        "parallel",
+        "plotting",
+        "stages",
+        "stopping",
+    ),
     ("verify",),
     ("tabular", "recsys", "instances", "concepts", "representations", "attention", "vision", "vectors"),
     ("studies",),
@@ -29,12 +40,13 @@ GROUND_RULES = {
     "lazy": (),
     "parallel": (),
     "stages": (),
+    "stopping": (),
     "methods": (),
     "results": ("plotting",),  # Scores.plot, when it is called
     "plotting": ("results",),
-    "data": ("results", "parallel"),
+    "data": ("results", "parallel", "stopping"),
     "measures": ("results", "data.hashing"),
-    "networks": ("results",),
+    "networks": ("results", "stopping"),
 }
 LONGEST = 420
 TARGET = re.compile(r"(salience(?:\.\w+)*):[\w.]+(?: \[\w+\])?")

@@ -11,11 +11,16 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line with ``sys.argv``; the entry point of the package."""
-    from salience.cli.alone import ALONE
-    from salience.cli.app import app
+    from salience.stopping import Terminated, heed_sigterm
 
+    heed_sigterm()
     try:
+        from salience.cli.alone import ALONE
+        from salience.cli.app import app
+
         app(prog_name="salience", obj=ALONE)
+    except KeyboardInterrupt as stopped:  # while the command was still being looked up
+        os._exit(143 if isinstance(stopped, Terminated) else 130)
     except SystemExit as done:
         # Whatever a command leaves behind is written and synced by now. Freeing millions of objects one by one
         # before the process ends would take as long as ranking a small file.

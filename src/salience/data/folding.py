@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +15,7 @@ from salience.data.blocks import Block, Derivation, kept_rows
 from salience.data.plan import Plan
 from salience.data.readers.source import Shard
 from salience.data.states import Checkpoint, Cursor, State
+from salience.stopping import patience, uninterrupted
 
 __all__ = ["Progress", "fold"]
 
@@ -41,7 +40,7 @@ def fold(
     # whole: the states hold whole blocks only, and may be saved
     total, cursor, whole = sum(shard.rows for shard in shards), start, True
     ahead = _read_ahead(_batches(plan, source, shards, names, start))
-    with closing(ahead), ThreadPoolExecutor(threads) as pool, _patience() as interrupted:
+    with closing(ahead), ThreadPoolExecutor(threads) as pool, patience() as stop_if_asked:
         try:
             for batch, position, first in ahead:
                 shard = shards[position]
@@ -53,13 +52,13 @@ def fold(
                 cursor, whole = Cursor(position, first + rows, cursor.done + rows), True
                 if progress is not None:
                     progress(cursor.done, total)
-                if interrupted():
-                    raise KeyboardInterrupt
+                stop_if_asked()
                 if keeper is not None:
                     keeper.save_if_due(cursor)
         except KeyboardInterrupt:
             if keeper is not None and whole:
-                keeper.save(cursor)
+                with uninterrupted():
+                    keeper.save(cursor)
             raise
     if keeper is not None:
         keeper.save(Cursor(len(shards), 0, cursor.done))
@@ -143,24 +142,3 @@ def _update(
         one.exception()  # wait for all: no thread may still write when an error leaves the scan
     for one in working:
         one.result()
-
-
-@contextmanager
-def _patience() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a wish that is asked for between blocks; the second interrupts at once."""
-    asked = threading.Event()
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield asked.is_set  # somebody else handles Ctrl-C
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from salience.networks.batches import Batch, Batches
 from salience.networks.checkpoints import Checkpoints
+from salience.stopping import Terminated
 
 __all__ = ["History", "SupervisedStep", "fit", "supervised_step"]
 
@@ -146,6 +147,8 @@ def fit(
                 keeper.save(epoch, _state(parts, generator, history, best))
             if patience is not None and epoch >= min_epochs and epoch - best.epoch >= patience:
                 history.stopped = history.stopped or "patience"
+    except Terminated:
+        raise  # whoever sends SIGTERM does not wait for what else was to be done
     except KeyboardInterrupt:
         history.stopped = "interrupted"
     history.stopped = history.stopped or "epochs"
