@@ -6,6 +6,7 @@
 2    bad input: data, option, folder
 70   a fault of salience itself
 130  stopped by Ctrl-C
+143  stopped by SIGTERM
 ==== ==================================================================
 """
 
@@ -13,14 +14,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import typer
 import typer.core
 
-__all__ = ["BAD_INPUT", "FAULT", "STOPPED", "VERDICT_FAILED", "Commands", "demand", "explain"]
+from salience.cli.wording import in_options, speak_to
+from salience.runs.visible import visible
+from salience.stopping import Terminated, uninterrupted
 
-VERDICT_FAILED, BAD_INPUT, FAULT, STOPPED = 1, 2, 70, 130
+__all__ = ["BAD_INPUT", "FAULT", "STOPPED", "TERMINATED", "VERDICT_FAILED", "Commands", "demand", "explain"]
+
+VERDICT_FAILED, BAD_INPUT, FAULT, STOPPED, TERMINATED = 1, 2, 70, 130, 143
 # typer brings click along, some versions as a private copy: its exceptions are reached through typer's own.
 UsageError: Any = typer.BadParameter.__bases__[0]
 
@@ -33,6 +39,12 @@ class Commands(typer.core.TyperGroup):
         ctx.meta["argv"] = ["salience", *args]
         ctx.meta["debug"] = "--debug" in args
         return super().parse_args(ctx, [arg for arg in args if arg != "--debug"])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; messages speak of its options from here on."""
+        found = super().resolve_command(ctx, args)
+        speak_to(found[1])
+        return found
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; what it raises becomes one red line, a traceback only under ``--debug``."""
@@ -49,10 +61,11 @@ class Commands(typer.core.TyperGroup):
         except (Exception, KeyboardInterrupt) as error:
             if ctx.meta.get("debug"):
                 raise
-            line, code = explain(error)
-            fail(line)
-            for note in getattr(error, "__notes__", []):
-                fail(note, "yellow")
+            with uninterrupted():  # an impatient second Ctrl-C must not take the hint away
+                line, code = explain(error)
+                fail(in_options(line))
+                for note in dict.fromkeys(_notes(error)):
+                    fail(note, "yellow")
             raise typer.Exit(code) from None
 
 
@@ -66,6 +79,8 @@ def explain(error: BaseException) -> tuple[str, int]:
     >>> explain(KeyboardInterrupt())
     ('stopped by Ctrl-C', 130)
     """
+    if isinstance(error, Terminated):
+        return "stopped by SIGTERM", TERMINATED
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C", STOPPED
     if isinstance(error, OSError):
@@ -89,7 +104,14 @@ def demand(verdict: Any) -> None:
 
 def fail(line: str, colour: str = "red") -> None:
     """Print a line to stderr; a terminal wraps it, a file gets it whole."""
-    typer.secho(line, err=True, fg=colour)
+    typer.secho(visible(line), err=True, fg=colour)
+
+
+def _notes(error: BaseException | None) -> Iterator[str]:
+    """What was added to an error, and to the one that it came in the middle of: a Ctrl-C after a Ctrl-C."""
+    while error is not None:
+        yield from getattr(error, "__notes__", [])
+        error = error.__context__
 
 
 def _one_line(text: str) -> str:

@@ -12,6 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from salience.cli.wording import in_options
+from salience.runs.visible import escaped, visible
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -38,7 +41,7 @@ def err() -> Console:
 def say(*lines: str) -> None:
     """Remarks, to stderr."""
     for line in lines:
-        err().print(Text(line))
+        err().print(Text(visible(line)))
 
 
 def files(folder: Path) -> None:
@@ -48,13 +51,13 @@ def files(folder: Path) -> None:
 
 def notes(remarks: Iterable[str]) -> None:
     """Remarks on the data, to stderr, each once."""
-    say(*(f"note: {remark}" for remark in dict.fromkeys(remarks)))
+    say(*(f"note: {in_options(remark)}" for remark in dict.fromkeys(remarks)))
 
 
 def conclude(*sentences: str) -> None:
     """What it all comes to, to stdout, as whole lines."""
     for sentence in sentences:
-        out().print(Text(sentence), soft_wrap=True)
+        out().print(Text(visible(sentence)), soft_wrap=True)
 
 
 def conclude_unless(json: bool, *sentences: str) -> None:
@@ -71,7 +74,7 @@ def ranking(scores: Scores, top: int, title: str | None = None) -> None:
     has = {name for name in frame.columns if frame[name].null_count() < len(frame)}
     table = _table(title)
     table.add_column("#", justify="right", style="bright_black")
-    table.add_column(key, overflow="fold", min_width=12)
+    table.add_column(Text(visible(key)), overflow="fold", min_width=12)
     shown: dict[str, tuple[bool, Callable[[dict[str, Any]], str]]] = {
         "score": (True, lambda row: number(row.get("value"))),
         "interval": ("lo" in has, lambda row: interval(row["lo"], row["hi"])),
@@ -147,7 +150,7 @@ def frame(data: pl.DataFrame, top: int, empty: str = "nothing to show", title: s
     table = _table(title)
     numeric = [dtype.is_numeric() for dtype in data.dtypes]
     for name, right in zip(data.columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        table.add_column(Text(visible(name)), justify="right" if right else "left", overflow="fold")
     for row in data.head(top).rows():
         cells = [number(v, 4) if right else _cell(v) for v, right in zip(row, numeric, strict=True)]
         table.add_row(*(Text(cell) for cell in cells))
@@ -160,7 +163,7 @@ def rows(table_rows: Sequence[Mapping[str, str]]) -> None:
     for name in table_rows[0] if table_rows else ():
         table.add_column(name, overflow="fold", no_wrap=name in ("name", "heuristic", "command"))
     for row in table_rows:
-        table.add_row(*(Text(value) for value in row.values()))
+        table.add_row(*(Text(visible(value)) for value in row.values()))
     out().print(table)
 
 
@@ -177,7 +180,7 @@ def verdict(found: Verdict) -> None:
         ran = check.verdict != "not run"
         quiet = "bright_black" if check.is_control else ""
         table.add_row(
-            Text(check.name + (f" of {check.subject}" if check.is_control else ""), style=quiet),
+            Text(visible(check.name + (f" of {check.subject}" if check.is_control else "")), style=quiet),
             Text(number(check.statistic) if ran else "", style=quiet),
             Text(interval(check.lo, check.hi) if ran else "", style=quiet),
             Text(
@@ -185,7 +188,7 @@ def verdict(found: Verdict) -> None:
                 style=quiet,
             ),
             Text(check.verdict, style=quiet or OUTCOMES[check.verdict]),
-            Text(check.why),
+            Text(visible(check.why)),
         )
     out().print(table)
 
@@ -193,7 +196,7 @@ def verdict(found: Verdict) -> None:
 def as_json(value: Any) -> None:
     """JSON on stdout, for another program; text is taken to be JSON already."""
     text = value if isinstance(value, str) else json.dumps(value, indent=1, ensure_ascii=False, default=str)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(escaped(text) + "\n")
 
 
 def records(data: pl.DataFrame) -> list[dict[str, Any]]:
@@ -226,7 +229,13 @@ def progress(what: str, unit: str = "rows") -> Iterator[Callable[[int, int], Non
 
 
 def _table(title: str | None = None) -> Table:
-    return Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    return Table(
+        title=Text(visible(title)) if title else None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
 
 
 def _print(table: Table, top: int, total: int) -> None:
@@ -239,4 +248,4 @@ def _print(table: Table, top: int, total: int) -> None:
 def _cell(value: Any) -> str:
     from salience.report.words import cell
 
-    return cell(value).replace("\n", "\\n")
+    return visible(cell(value))
