@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,8 @@ from hypothesis import strategies as st
 
 from salience.results import Scores
 from salience.runs import Run, RunWriter, read_options
+from salience.verify.check import Check
+from salience.verify.verdict import report
 
 SCORES = Scores.from_values({"age": 0.2, "city": 0.7})
 OPTIONS = {"target": ["y"], "seed": 0}
@@ -118,6 +122,130 @@ def test_an_interrupted_run_with_a_checkpoint_is_resumed(tmp_path: Path) -> None
     assert "interrupted" in (tmp_path / "a" / "log.txt").read_text()
 
 
+def killed(path: Path, options: dict = OPTIONS) -> Path:
+    """What kill -9 leaves: an open run, of which only the lock goes with the process."""
+    run = RunWriter(path, "rank", options).__enter__()
+    run.write_json("plan", {})
+    (run.partial / ".scores.parquet.x1.partial").write_text("half")
+    run._log.close()
+    return run.partial
+
+
+@pytest.mark.parametrize("again", [{}, {"force": True}, {"resume": True}])
+def test_a_run_killed_before_its_first_checkpoint_is_taken_up_from_the_start(
+    tmp_path: Path, again: dict[str, bool]
+) -> None:
+    killed(tmp_path / "a")
+    with RunWriter(tmp_path / "a", "rank", OPTIONS, **again) as run:
+        assert not run.checkpoint.exists()
+        run.write_json("plan", {"rows": 3})
+    assert names(tmp_path) == ["a"]
+    assert names(tmp_path / "a") == ["log.txt", "plan.json", "run.json"]
+    assert Run.open(tmp_path / "a").plan == {"rows": 3}
+
+
+def test_a_run_killed_before_it_wrote_anything_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / "a.partial").mkdir()
+    with RunWriter(tmp_path / "a", "rank", OPTIONS, resume=True):
+        pass
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_second_interruption_does_not_lose_the_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RunWriter.log
+
+    def pressed_again(self: RunWriter, line: str) -> None:
+        if line.startswith("interrupted"):
+            signal.raise_signal(signal.SIGINT)
+        log(self, line)
+
+    monkeypatch.setattr(RunWriter, "log", pressed_again)
+    error = interrupt(tmp_path / "a")
+    assert "--resume" in error.__notes__[0]
+    assert names(tmp_path) == ["a.partial"]
+
+
+def test_an_interruption_does_not_lose_a_run_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = RunWriter.log
+
+    def pressed(self: RunWriter, line: str) -> None:
+        if line.startswith("complete"):
+            signal.raise_signal(signal.SIGINT)
+        log(self, line)
+
+    monkeypatch.setattr(RunWriter, "log", pressed)
+    with RunWriter(tmp_path / "a", "rank", OPTIONS):
+        pass
+    assert names(tmp_path) == ["a"]
+
+
+def test_escape_codes_do_not_reach_the_log(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "a", "rank", OPTIONS) as run:
+        run.note("column 'x\x1b]0;owned\x07\u202e' is odd")
+    log = (tmp_path / "a" / "log.txt").read_text()
+    assert "x\\x1b]0;owned\\x07\\u202e" in log
+    assert log.replace("\n", "").isprintable()
+
+
+FILES = {
+    "run.json": lambda run: run.info,
+    "plan.json": lambda run: run.plan,
+    "scores.parquet": lambda run: run.scores,
+    "audit.parquet": lambda run: run.audit,
+    "verdict.json": lambda run: run.verdict,
+    "picture.svg": lambda run: run.checked("picture.svg"),
+}
+
+
+@pytest.fixture(scope="module")
+def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    check = Check.not_run("fidelity", "no attributions")
+    with RunWriter(folder / "a", "rank", OPTIONS) as run:
+        run.write_scores("scores", SCORES)
+        run.write_frame("audit", pl.DataFrame({"column": ["age"]}))
+        run.write_json("plan", '{"rows": 3}')
+        run.write_json("verdict", report([check]).to_json())
+        run.write_picture("picture", "<svg></svg>")
+    return folder / "a"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_of_a_run_is_refused(whole_run: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(whole_run, tmp_path / "a")
+    assert FILES[name](Run.open(tmp_path / "a")) is not None
+    path = tmp_path / "a" / name
+    content = path.read_bytes()
+    for place in range(0, len(content), max(1, len(content) // 40)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 2]) + content[place + 1 :])
+        with pytest.raises(ValueError, match=rf"{name}.*; (make the run again|remove it)"):
+            FILES[name](Run.open(tmp_path / "a"))
+
+
+def test_a_run_of_an_older_format_is_to_be_made_again(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "run.json").write_text('{"salience_run": 1}')
+    with pytest.raises(ValueError, match=r"older salience.*make the run again"):
+        Run.open(tmp_path / "a")
+
+
+def test_a_damaged_record_of_an_interrupted_run_says_how_to_start_again(tmp_path: Path) -> None:
+    interrupt(tmp_path / "a")
+    (tmp_path / "a.partial" / "run.json").write_text("{")
+    with (
+        pytest.raises(ValueError, match=r"run\.json is damaged.*--force"),
+        RunWriter(tmp_path / "a", "rank", OPTIONS, resume=True),
+    ):
+        pass
+    with RunWriter(tmp_path / "a", "rank", OPTIONS, force=True):
+        pass
+    assert names(tmp_path) == ["a"]
+
+
 def test_bad_input_leaves_no_checkpoint_to_resume(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unseen label"):
         fail_half_way(tmp_path / "a", ValueError("unseen label"))
@@ -147,6 +275,9 @@ def test_an_interrupted_run_is_not_taken_for_a_free_name(tmp_path: Path) -> None
     with RunWriter(tmp_path / "a", "rank", OPTIONS):
         pass
     assert names(tmp_path) == ["a-2", "a.partial"]
+    (note,) = Run.open(tmp_path / "a-2").notes
+    assert "--resume" in note
+    assert "--force" in note
 
 
 def test_resume_without_anything_to_resume_says_what_there_is(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 
 from salience.data.generators import RECIPES
 from salience.plotting.drawing import ORANGE
+from salience.results.checksums import with_room
+from salience.results.storage import written_beside
 from salience.runs import Run
 
 pytest_plugins = ["calling"]  # the fixtures `call` and `clicks`
@@ -213,8 +215,10 @@ def test_the_demo_and_the_shipped_data_can_be_judged_again(call, monkeypatch: py
 
 def test_rows_from_a_pipe_cannot_be_judged_again(call, clicks: Path) -> None:
     call("rank", clicks, "-t", "click")
-    record = Path("runs/clicks/run.json")
-    record.write_text(record.read_text().replace(str(clicks), "-"))
+    info = Run.open("runs/clicks").info
+    info["options"]["source"] = "-"
+    with written_beside("runs/clicks/run.json", sealed=True) as beside:
+        beside.write_text(with_room(json.dumps(info)))
     result = call("verify", "runs/clicks")
     assert result.exit_code == 2
     assert "--source" in result.stderr

@@ -286,11 +286,35 @@ def test_states_of_another_plan_class_or_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds the states \['s'\]"):
         load_state(path, {"t": Sums(["id"])}, planned)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match="not a states file"):
+    with pytest.raises(ValueError, match="is damaged"):
         load_state(path, {"s": Sums(["id"])}, planned)
 
 
 # --- checkpoints ---
+
+
+def test_damaged_states_are_refused(tmp_path):
+    """Some flipped bits changed counts, and nobody noticed; others crashed Arrow."""
+    source, planned = planned_source((900,))
+    states = {"s": CountState(ITEMS, "y", planned)}
+    scan(planned, states, source=source, checkpoint=tmp_path)
+    path = tmp_path / "scan.arrow"
+    whole = path.read_bytes()
+    for place in range(0, len(whole), max(1, len(whole) // 100)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 8]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"scan\.arrow .*; remove it and start again"):
+            scan(planned, fresh(planned), source=source, checkpoint=tmp_path, resume=True)
+    with pytest.raises(ValueError, match=r"scan\.arrow .*; count that part again"):
+        load_state(path, fresh(planned), planned)
+
+
+def test_states_of_an_older_format_are_to_be_made_again(tmp_path):
+    _source, planned = planned_source((900,))
+    path = tmp_path / "s.arrow"
+    with pa.ipc.new_file(str(path), pa.schema([], metadata={"salience": '{"format": "salience-states-1"}'})):
+        pass
+    with pytest.raises(ValueError, match=r"an older version .*; count that part again"):
+        load_state(path, fresh(planned), planned)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -11,6 +11,7 @@ from torch.nn import functional
 from salience.instances import DBRStore, ImageViews, train_student
 from salience.instances.distillation.losses import distances, label_loss, soft_loss, transfer_loss
 from salience.networks import small_convnet
+from salience.results.checksums import leave_room_in_zip, seal
 
 CLASSES = 4
 
@@ -157,15 +158,27 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "other.txt").write_text("distances")
     np.savez(tmp_path / "half.npz", distances=np.zeros((1, 1, 2)), made=np.array("{}"))
     for name in ("other.npz", "half.npz", "other.npy", "other.txt"):
-        with pytest.raises(ValueError, match=r"not written by DBRStore\.save"):
+        with pytest.raises(ValueError, match="no checksum of salience"):
             DBRStore.load(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         DBRStore.load(tmp_path / "nothing")
 
 
+def test_a_damaged_store_is_refused(images, labels, tmp_path):
+    path = tmp_path / "teacher.dbr"
+    DBRStore.build(net(), images, labels, views=1).save(path)
+    whole = path.read_bytes()
+    for place in range(0, len(whole), max(1, len(whole) // 50)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"teacher\.dbr .*; build the store again"):
+            DBRStore.load(path)
+
+
 def test_objects_in_a_file_are_not_made(tmp_path):
-    made = '{"seed": 0, "size": [8, 8], "augment": {"crop": null}, "data": ""}'
+    made = '{"format": 1, "seed": 0, "size": [8, 8], "augment": {"crop": null}, "data": ""}'
     np.savez(tmp_path / "objects", distances=np.array([{}]), labels=np.arange(1), made=np.array(made))
+    leave_room_in_zip(tmp_path / "objects.npz")
+    seal(tmp_path / "objects.npz")
     with pytest.raises(ValueError, match="allow_pickle=False"):
         DBRStore.load(tmp_path / "objects.npz")
 

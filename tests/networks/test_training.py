@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 from salience.networks import History, TensorBatches, fit, supervised_step
+from salience.results.checksums import leave_room_in_zip, seal
+from salience.stopping import Terminated
 
 
 def line(slope=0.0):
@@ -327,9 +329,32 @@ def test_the_last_two_checkpoints_are_kept_and_hold_no_code(data, tmp_path):
 
 
 def test_a_checkpoint_with_code_in_it_is_refused(data, tmp_path):
-    torch.save({"model": print}, tmp_path / "epoch-00001.pt")
+    path = tmp_path / "epoch-00001.pt"
+    torch.save({"model": print}, path)
+    leave_room_in_zip(path)
+    seal(path)  # whoever puts code in can write a checksum as well
     with pytest.raises(pickle.UnpicklingError):
         fit(stepper(line()), data, epochs=2, checkpoints=tmp_path, resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused_and_the_one_before_it_taken(data, tmp_path):
+    fit(stepper(line()), data, epochs=2, checkpoints=tmp_path)
+    last = tmp_path / "epoch-00002.pt"
+    whole = last.read_bytes()
+    for place in range(0, len(whole), 97):
+        last.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match=r"epoch-00002\.pt .*; remove it to go on"):
+            fit(stepper(line()), data, epochs=3, checkpoints=tmp_path, resume=True)
+    last.unlink()
+    assert len(fit(stepper(line()), data, epochs=3, checkpoints=tmp_path, resume=True)) == 3
+
+
+def test_sigterm_does_not_wait_for_what_was_to_be_done_with_the_model(data, tmp_path):
+    def stop(epoch, record):
+        raise Terminated
+
+    with pytest.raises(Terminated):
+        fit(stepper(line()), data, epochs=3, checkpoints=tmp_path, after_epoch=[stop])
 
 
 def test_resuming_without_a_checkpoint_starts_anew(data, tmp_path):

@@ -189,6 +189,6 @@ def write_made_run(path: Path, columns: int) -> Run:
             run.write_scores(name, found)
         run.write_frame("audit", made_audit())
         run.write_json("plan", {"rows": ROWS, "memory": "1GiB", "labels": [label], "columns": planned})
-        run.write_text("verdict.json", made_verdict().to_json())
+        run.write_json("verdict", made_verdict().to_json())
         run.note("3 ragged rows left out: lines 7, 9, 12")
     return Run.open(path)

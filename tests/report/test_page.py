@@ -17,6 +17,7 @@ from made_runs import write_made_run
 from salience.report import render, write_report
 from salience.report.sections import SECTIONS
 from salience.results import Scores
+from salience.results.storage import save_frame
 from salience.runs import Run, RunWriter
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -92,7 +93,7 @@ def test_every_section_appears_when_the_run_has_its_file(census_run: Run) -> Non
 
 
 def test_the_first_rows_of_a_table_are_shown_and_the_rest_is_counted(tmp_path: Path) -> None:
-    pl.DataFrame({"order": ["<b>"] * 70, "recall": [0.5] * 70}).write_parquet(tmp_path / "orders.parquet")
+    save_frame(tmp_path / "orders.parquet", pl.DataFrame({"order": ["<b>"] * 70, "recall": [0.5] * 70}))
     tables = [
         {"file": "orders.parquet", "title": "Recall"},
         {"file": "../secret.parquet", "title": "elsewhere"},
@@ -104,11 +105,13 @@ def test_the_first_rows_of_a_table_are_shown_and_the_rest_is_counted(tmp_path: P
 
 
 def test_a_picture_of_the_run_is_shown_as_an_image_that_runs_nothing(tmp_path: Path) -> None:
-    (tmp_path / "swarm.svg").write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
-    )
-    pictures = [{"file": "swarm.svg", "title": "A <swarm>"}, {"file": "../secret.svg", "title": "elsewhere"}]
-    page = render(Run(tmp_path, {"command": "interactions", "options": {}, "pictures": pictures}))
+    with RunWriter(tmp_path / "a", "interactions", {}) as run:
+        run.write_picture("swarm", '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>')
+        run.info["pictures"] = [
+            {"file": "swarm.svg", "title": "A <swarm>"},
+            {"file": "../secret.svg", "title": "elsewhere"},
+        ]
+    page = render(Run.open(tmp_path / "a"))
     assert page.count("<img ") == 1
     assert "A &lt;swarm&gt;" in page
     assert "<script>alert" not in page

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salience.results import Meta, Scores
+from salience.results.checksums import CHECKSUM, ROOM, seal
 from salience.results.storage import written_beside
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -71,7 +72,7 @@ def test_a_saved_frame_is_plain_parquet_with_json_in_its_footer(tmp_path):
     Scores.from_values({"a": 1.0}).save(tmp_path / "s.parquet")
     assert pl.read_parquet(tmp_path / "s.parquet").columns == ["column", "value"]
     footer = json.loads(pq.read_schema(tmp_path / "s.parquet").metadata[b"salience"])
-    assert footer["format"] == 1
+    assert footer["format"] == 2
     assert footer["roles"] == {"keys": ["column"], "by": [], "item": "column", "better": "high"}
 
 
@@ -80,7 +81,9 @@ def test_a_later_format_is_refused(tmp_path):
     Scores.from_values({"a": 1.0}).save(path)
     table = pq.read_table(path)
     footer = {**json.loads(table.schema.metadata[b"salience"]), "format": 99}
-    pq.write_table(table.replace_schema_metadata({b"salience": json.dumps(footer)}), path)
+    made = {b"salience": json.dumps(footer), CHECKSUM: ROOM}
+    pq.write_table(table.replace_schema_metadata(made), path)
+    seal(path)
     with pytest.raises(ValueError, match=r"format 99.*upgrade"):
         Scores.load(path)
 
@@ -89,10 +92,10 @@ def test_other_files_are_refused_by_name(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.parquet"):
         Scores.load(tmp_path / "none.parquet")
     (tmp_path / "text.parquet").write_text("not parquet")
-    with pytest.raises(ValueError, match="not a readable Parquet"):
+    with pytest.raises(ValueError, match=r"text\.parquet.* no checksum"):
         Scores.load(tmp_path / "text.parquet")
     pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "other.parquet")
-    with pytest.raises(ValueError, match="no salience scores"):
+    with pytest.raises(ValueError, match=r"other\.parquet.* no checksum.*read it yourself"):
         Scores.load(tmp_path / "other.parquet")
 
 

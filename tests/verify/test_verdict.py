@@ -135,7 +135,7 @@ def test_a_verdict_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypat
 
 
 def test_json_of_another_format_is_refused():
-    with pytest.raises(ValueError, match="format 1"):
+    with pytest.raises(ValueError, match="format 99, this one reads 2"):
         Verdict.from_json('{"format": 99}')
 
 

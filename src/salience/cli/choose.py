@@ -127,7 +127,7 @@ def choose(
         if verify:
             with show.progress("judging", "fits") as tell, pictures.remarks(pictures.unsaid):
                 verdict = judged(run.info["options"], pool, targets, seed, tell)
-            run.write_text("verdict.json", verdict.to_json())
+            run.write_json("verdict", verdict.to_json())
         told(run, "Which texts look like the target", said, report)
         if kept is not None:
             _write_kept(kept, found)

@@ -102,7 +102,7 @@ def distil(
             taught = ", ".join(f"{words} ({mode})" for mode, words in MODES.items())
             title = f"Share of the test images that students know by {taught}: means over {teaching.students} seeds, and deviations"
             tabled(run, "students", title, table)
-            run.write_text("verdict.json", verdict.to_json())
+            run.write_json("verdict", verdict.to_json())
         said = [*_worth(verdict, table), *_of_images(trial)]
         told(run, "Which few images stand for all", said, report)
         if kept is not None:

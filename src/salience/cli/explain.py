@@ -88,6 +88,7 @@ def explain(
         if reasons is not None:
             run.write_scores("responsiveness", reasons.responsiveness.row(0))
             run.write_text("reasons.txt", f"{reasons}\n")
+            run.info["reasons"] = str(reasons)
             pictures.keep(run, "responsiveness", "What single changes would do", lambda: reasons.plot())
         said = [case.sentence(found), *([] if reasons is None else [str(reasons).splitlines()[0]])]
         told(run, f"Why this {label} for row {row}", said, report)

@@ -137,7 +137,7 @@ def index(
         for picture, (title, draw) in _pictures(part, audit).items():
             pictures.keep(run, picture, title, draw)
         verdict = _judged(audit, advice, whole, used, target)
-        run.write_text("verdict.json", verdict.to_json())
+        run.write_json("verdict", verdict.to_json())
         said = [*_of_exact_search(whole), *str(advice).splitlines(), _dimension(audit), _unreached(scores)]
         run.write_text("words.txt", f"{whole}\n\n{audit.table_}\n\n{advice}\n")
         told(run, "Will an index over these vectors serve", said, report)

@@ -101,7 +101,7 @@ def labels(
         if verify:
             with show.progress("judging", "fits") as tell, pictures.remarks(run.note):
                 verdict = judged(frame, label, found.forget_rate_, epochs, seed, tell)
-            run.write_text("verdict.json", verdict.to_json())
+            run.write_json("verdict", verdict.to_json())
         share = f"{100 * found.forget_rate_:.0f} %"
         said = (
             f"{share} of the labels of {label} are suspects{'' if noise is None else ', as given'}: "

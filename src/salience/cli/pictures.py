@@ -34,7 +34,7 @@ def keep(run: RunWriter, name: str, title: str, draw: Callable[[], Any]) -> None
         text = io.StringIO()
         figure.savefig(text, format="svg", bbox_inches="tight", metadata={"Date": None})
         pyplot.close(figure)
-    run.write_text(f"{name}.svg", text.getvalue())
+    run.write_picture(name, text.getvalue())
     run.info.setdefault("pictures", []).append({"file": f"{name}.svg", "title": title})
 
 

@@ -244,7 +244,7 @@ def write_run(
     if odd is not None:
         run.write_frame("audit", odd)
     if verdict is not None:
-        run.write_text("verdict.json", verdict.to_json())
+        run.write_json("verdict", verdict.to_json())
     if report:
         from salience.report import render
 
@@ -260,7 +260,7 @@ def present(
     from salience.cli import show
     from salience.report.words import headline, ranked
 
-    show.notes(ranker.notes_)
+    show.notes(run.info["notes"])
     if json:
         show.as_json(show.records(ranker.scores_.frame))
     else:

@@ -93,7 +93,7 @@ def select(
         if verify and label is not None:
             with show.progress("judging", "checks") as tell:
                 verdict = judged(chosen, frame, label, estimator, seed, tell)
-            run.write_text("verdict.json", verdict.to_json())
+            run.write_json("verdict", verdict.to_json())
         named = f": {name_list(names, MENTIONED)}" if names else ""
         said = f"{len(names)} of {plural(len(scores), 'column')} kept{named}."
         told(run, f"Which columns to keep{f' for {label}' if label else ''}", [said], report)

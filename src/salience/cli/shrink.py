@@ -96,7 +96,7 @@ def shrink(
         elif verify:
             with show.progress("judging", "fits") as tell, pictures.remarks(pictures.unsaid):
                 verdict = judged(frame, label, ctx.params, found.rate_, seed, tell)
-            run.write_text("verdict.json", verdict.to_json())
+            run.write_json("verdict", verdict.to_json())
         said = (
             f"{len(chosen):,} of {plural(len(frame), 'row')} are kept ({100 * len(chosen) / len(frame):.1f} %); the network "
             f"names {100 * found.val_accuracy_:.0f} % of held-out rows right, by chance {100 * found.chance_:.0f} %."

@@ -113,7 +113,7 @@ def summarize(
         if verify:
             with show.progress("judging", "checks") as tell, pictures.remarks(run.note):
                 verdict = judged(given, documents, others, seed, tell)
-            run.write_text("verdict.json", verdict.to_json())
+            run.write_json("verdict", verdict.to_json())
         size = f"{plural(len(said), 'sentence')} of {len(scores):,} from {plural(len(documents), 'document')}"
         told(run, f"A summary: {size}", said, report)
     frame = scores.frame[list(scores.order())]

@@ -23,6 +23,7 @@ from salience.data.multivalues import vocabularies
 from salience.data.pilot import ColumnPlan, Pilot, Values, check_kind, column_plan
 from salience.data.readers import open_source
 from salience.data.readers.source import Shard, near
+from salience.results.checksums import CHECKSUM
 
 __all__ = ["ColumnPlan", "LabelPlan", "Plan", "parse_memory", "plan"]
 
@@ -127,6 +128,7 @@ class Plan:
         try:
             content = json.loads(text)
             version = content.pop("version")
+            content.pop(CHECKSUM, None)  # plan.json of a run has one
         except (json.JSONDecodeError, AttributeError, KeyError) as error:
             raise ValueError(
                 f"This is not the JSON of a plan: {error!r}. Give what Plan.to_json() wrote (plan.json)."

@@ -19,12 +19,14 @@ import pyarrow as pa
 
 from salience.data.plan import Plan
 from salience.data.readers.source import Shard
+from salience.results.checksums import CHECKSUM, ROOM, check, check_format
 from salience.results.storage import written_beside
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block
 
-FORMAT = "salience-states-1"
+FORMAT = 2
+AGAIN = "count that part again"
 _KEY = b"salience"
 
 
@@ -167,9 +169,9 @@ def save_state(
     if cursor is not None:
         about["cursor"] = [cursor.position, cursor.row, cursor.done]
     fields = [("name", pa.string()), ("class", pa.string()), ("content", pa.large_binary())]
-    schema = pa.schema(fields, metadata={_KEY: json.dumps(about)})
+    schema = pa.schema(fields, metadata={_KEY: json.dumps(about), CHECKSUM: ROOM})
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_beside(path) as beside, pa.ipc.new_file(os.fspath(beside), schema) as writer:
+    with written_beside(path, sealed=True) as beside, pa.ipc.new_file(os.fspath(beside), schema) as writer:
         for name, state in states.items():  # one batch each: only one state is serialised at a time
             content = _large_binary(pack(state))
             row = [pa.array([name]), pa.array([type(state).__name__]), content]
@@ -193,19 +195,21 @@ def read_extra(path: str | os.PathLike[str]) -> dict[str, Any]:
     return extra
 
 
-def _open(path: str | os.PathLike[str]) -> tuple[pa.ipc.RecordBatchFileReader, dict[str, Any]]:
+def _open(
+    path: str | os.PathLike[str], again: str = AGAIN
+) -> tuple[pa.ipc.RecordBatchFileReader, dict[str, Any]]:
+    check(path, again)  # Arrow may crash on what is damaged
     try:
         reader = pa.ipc.open_file(pa.memory_map(os.fspath(path)))
-        about = json.loads((reader.schema.metadata or {}).get(_KEY, b"{}"))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path} is not a states file of salience, or it is damaged: {error}") from error
-    if about.get("format") != FORMAT:
-        raise ValueError(f"{path} has the format {about.get('format')!r}; this version reads {FORMAT!r}.")
+        about = json.loads(reader.schema.metadata[_KEY])
+    except (pa.ArrowInvalid, KeyError, TypeError):
+        raise ValueError(f"{path} is not a states file of salience; {again}") from None
+    check_format(path, about["format"], FORMAT, again)
     return reader, about
 
 
 def load_state(
-    path: str | os.PathLike[str], states: Mapping[str, State], plan: Plan
+    path: str | os.PathLike[str], states: Mapping[str, State], plan: Plan, *, again: str = AGAIN
 ) -> tuple[tuple[int, ...], Cursor | None]:
     """Fill states from a file that `save_state` wrote; they must be empty.
 
@@ -215,6 +219,8 @@ def load_state(
     states : mapping of str to State
         Made by the caller as for the scan that wrote the file: same names, same classes, same configuration.
     plan : Plan
+    again : str
+        What to do instead when it is damaged.
 
     Returns
     -------
@@ -227,7 +233,7 @@ def load_state(
     ValueError
         Not a states file, a damaged one, one of another plan, or one with other states.
     """
-    reader, about = _open(path)
+    reader, about = _open(path, again)
     if about["plan"] != plan.digest():
         raise ValueError(
             f"{path} belongs to another plan ({about['plan'][:12]}..., not {plan.digest()[:12]}...): "
@@ -331,7 +337,9 @@ class Checkpoint:
     def resume(self) -> Cursor:
         if not self.path.exists():
             return Cursor()
-        covered, cursor = load_state(self.path, self.states, self.plan)
+        covered, cursor = load_state(
+            self.path, self.states, self.plan, again="remove it and start again, without resuming"
+        )
         if cursor is None or covered != tuple(shard.index for shard in self.shards):
             raise ValueError(
                 f"{self.path} is no checkpoint of this scan: it is about {len(covered)} shards, this "

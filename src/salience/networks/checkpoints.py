@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from salience.results.checksums import check, check_format, leave_room_in_zip
+from salience.results.storage import written_beside
+
 __all__ = ["Checkpoints"]
+
+FORMAT = 1
+AGAIN = "remove it to go on from the one before it, if there is one, or train again without resuming"
 
 
 class Checkpoints:
@@ -38,10 +43,10 @@ class Checkpoints:
     def save(self, epoch: int, state: dict[str, Any]) -> None:
         """Write the state beside, rename it, and drop the oldest."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"epoch-{epoch:05d}.pt"
-        beside = path.with_suffix(".partial")
-        torch.save(state, beside)
-        os.replace(beside, path)
+        with written_beside(self.folder / f"epoch-{epoch:05d}.pt", sealed=True) as beside:
+            with open(beside, "wb") as file:
+                torch.save({**state, "format": FORMAT}, file)
+            leave_room_in_zip(beside)
         for old in self._files()[: -self.keep]:
             old.unlink()
 
@@ -50,11 +55,18 @@ class Checkpoints:
 
         Raises
         ------
+        ValueError
+            When the file is damaged or of another version.
         pickle.UnpicklingError
             When the file holds anything but tensors and plain values.
         """
         files = self._files()
-        return torch.load(files[-1], weights_only=True) if files else None
+        if not files:
+            return None
+        check(files[-1], AGAIN)
+        state: dict[str, Any] = torch.load(files[-1], weights_only=True)
+        check_format(files[-1], state.pop("format", None), FORMAT, AGAIN)
+        return state
 
     def _files(self) -> list[Path]:
         return sorted(

@@ -103,13 +103,11 @@ def pictures(run: Run) -> dict[str, Any] | None:
     """Pictures that the command drew, each as an image of its own: a script in one of them would not run."""
     shown = []
     for picture in run.info.get("pictures", []):
-        path = run.file(Path(picture["file"]).name)
+        path = run.checked(Path(picture["file"]).name)
         if path is not None and path.suffix == ".svg":
             data = base64.b64encode(path.read_bytes()).decode()
             shown.append({"title": picture["title"], "source": f"data:image/svg+xml;base64,{data}"})
-    reasons = run.file("reasons.txt")
-    said = reasons.read_text("utf-8") if reasons is not None else None
-    return {"shown": shown, "said": said} if shown else None
+    return {"shown": shown, "said": run.info.get("reasons")} if shown else None
 
 
 def tables(run: Run) -> dict[str, Any] | None:

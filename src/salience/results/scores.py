@@ -184,7 +184,7 @@ class Scores:
         Raises
         ------
         ValueError
-            When the file is not Parquet, was not written by salience, or by a later version of the format.
+            When the file is damaged, was not written by salience, or by another version of it.
         """
         return cls(**storage.load(path))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,20 +17,32 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from salience.results.checksums import AGAIN, CHECKSUM, ROOM, check, check_format, seal
 from salience.results.meta import Meta
 
-__all__ = ["FORMAT", "load", "save", "sync", "written_beside"]
+__all__ = ["FORMAT", "load", "plain_errors", "save", "save_frame", "sync", "written_beside"]
 
-FORMAT = 1
+FORMAT = 2
 FOOTER = b"salience"
 REPLICATES = "__replicates__"  # a list of R float32 per row
 
 
 @contextmanager
-def written_beside(path: str | PathLike[str]) -> Iterator[Path]:
+def written_beside(path: str | PathLike[str], *, sealed: bool = False) -> Iterator[Path]:
     """A path in the same folder to write to; renamed to `path` when all went well, deleted when not.
 
     The data is on the disk before the name is: a reader, or a crash, sees the old file or the new one.
+
+    Parameters
+    ----------
+    path : path
+    sealed : bool
+        What is written leaves room for a checksum (`salience.results.checksums`), which is put there.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; the message says which file, why, and what to do.
 
     Examples
     --------
@@ -43,17 +57,74 @@ def written_beside(path: str | PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"cannot write {target}: the folder {target.parent} does not exist")
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
-    os.close(handle)
-    beside = Path(name)
-    try:
-        yield beside
-        sync(beside)
-        beside.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
-        os.replace(beside, target)
-        sync(target.parent)
-    finally:
-        beside.unlink(missing_ok=True)
+    with plain_errors(target):
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".partial", dir=target.parent)
+        os.close(handle)
+        beside = Path(name)
+        try:
+            yield beside
+            if sealed:
+                seal(beside)
+            sync(beside)
+            beside.chmod(target.stat().st_mode if target.exists() else 0o666 & ~_umask())
+            os.replace(beside, target)
+            sync(target.parent)
+        finally:
+            beside.unlink(missing_ok=True)
+
+
+class plain_errors:
+    """Turn what the system says about a full or forbidden disk into what a person can do about it.
+
+    Parameters
+    ----------
+    path : path
+        What is being written.
+    elsewhere : str
+        How to say that it goes elsewhere.
+    """
+
+    SAY: Mapping[int, str] = {
+        errno.ENOSPC: "the disk is full; free some space or {}",
+        errno.EDQUOT: "your disk quota is used up; free some space or {}",
+        errno.EFBIG: "files of that size are not allowed there; raise the limit (ulimit -f) or {}",
+        errno.EROFS: "that disk is read-only; {}",
+        errno.EACCES: "the folder may not be written; {}",
+        errno.EPERM: "the folder may not be written; {}",
+        errno.ENOTDIR: "a part of that path is a file, not a folder; {}",
+        errno.EISDIR: "that is a folder, not a file; {}",
+        errno.EEXIST: "a file of that name stands in the way; {}",
+        errno.ENAMETOOLONG: "that name is too long for the disk; choose a shorter one",
+    }
+
+    def __init__(self, path: str | PathLike[str], elsewhere: str = "choose another folder") -> None:
+        self.path, self.elsewhere = os.fspath(path), elsewhere
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        number = _system_error(error)
+        if number is None or not self._is_about(getattr(error, "filename", None)):
+            return
+        said = self.SAY.get(number) or getattr(error, "strerror", None) or str(error)
+        raise OSError(number, f"cannot write {self.path}: {said.format(self.elsewhere)}") from error
+
+    def _is_about(self, named: Any) -> bool:
+        """Whether a file that an error names is the one being written, not one that is read meanwhile."""
+        if not isinstance(named, str | PathLike):
+            return True
+        named, path = Path(named), Path(self.path)
+        beside = named.parent == path.parent and named.name.lstrip(".").startswith(path.name)
+        return beside or named in (path, *path.parents)
+
+
+def _system_error(error: BaseException | None) -> int | None:
+    """The number of what the system complained of; None for any other error."""
+    if isinstance(error, OSError):
+        return error.errno or 0
+    # polars says what the system said only in the text of an exception of its own kind
+    told = re.search(r"os error (\d+)", str(error)) if isinstance(error, Exception) else None
+    return int(told[1]) if told else None
 
 
 def save(
@@ -65,7 +136,6 @@ def save(
 ) -> None:
     """Write a frame of scores with its roles, meta and replicates to one Parquet file."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     table = frame.to_arrow()
     if replicates is not None:
@@ -73,8 +143,23 @@ def save(
         table = table.append_column(REPLICATES, pa.FixedSizeListArray.from_arrays(flat, replicates.shape[0]))
     footer = {"format": FORMAT, "kind": "Scores", "roles": dict(roles), "meta": meta.to_dict()}
     text = json.dumps(footer, ensure_ascii=False, allow_nan=False).encode()
-    with written_beside(path) as beside:
-        pq.write_table(table.replace_schema_metadata({FOOTER: text}), beside, compression="zstd")
+    _write(path, table.replace_schema_metadata({FOOTER: text}))
+
+
+def save_frame(path: str | PathLike[str], frame: pl.DataFrame) -> None:
+    """Write a plain frame to a Parquet file with a checksum; `check` it before it is read back."""
+    _write(path, frame.to_arrow())
+
+
+def _write(path: str | PathLike[str], table: Any) -> None:
+    from pyarrow.parquet import ParquetWriter
+
+    with (
+        written_beside(path, sealed=True) as beside,
+        ParquetWriter(beside, table.schema, compression="zstd") as out,
+    ):
+        out.write_table(table)
+        out.add_key_value_metadata({CHECKSUM: ROOM})
 
 
 def load(path: str | PathLike[str]) -> dict[str, Any]:
@@ -85,18 +170,15 @@ def load(path: str | PathLike[str]) -> dict[str, Any]:
     FileNotFoundError
         When there is no file.
     ValueError
-        When it is not Parquet, was not written by salience, or by a later version of the format.
+        When it is damaged, was not written by salience, or by another version of the format.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {os.fspath(path)!r}")
-    try:
-        with pq.ParquetFile(path) as file:  # `read_table` imports pandas, where there is one
-            table = file.read()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{os.fspath(path)!r} is not a readable Parquet file: {error}") from error
+    check(path, f"{AGAIN}, or read it yourself and pass the frame to Scores(frame, keys=...)")
+    with pq.ParquetFile(path) as file:  # `read_table` imports pandas, where there is one
+        table = file.read()
     text = (table.schema.metadata or {}).get(FOOTER)
     if text is None:
         raise ValueError(
@@ -104,10 +186,7 @@ def load(path: str | PathLike[str]) -> dict[str, Any]:
             "read the frame yourself and pass it to Scores(frame, keys=...)"
         )
     footer = json.loads(text)
-    if footer["format"] > FORMAT:
-        raise ValueError(
-            f"{os.fspath(path)!r} has format {footer['format']}, this salience reads to {FORMAT}: upgrade it"
-        )
+    check_format(path, footer["format"], FORMAT)
     replicates = None
     if REPLICATES in table.column_names:
         kind = table.schema.field(REPLICATES).type

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from salience.runs.disk import read_json_file
+from salience.results.checksums import check, read_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Run", "partial_of"]
 
-FORMAT = 1  # of run.json; a newer one is refused
+FORMAT = 2  # of the files of a run; another one is refused
+AGAIN = "make the run again"
+REPAIRED_BY = {"verdict.json": "remove it, or judge the run again with `salience verify`"}
 
 
 class Run:
@@ -52,7 +54,8 @@ class Run:
         Raises
         ------
         ValueError
-            There is nothing there, it is not a run, it is unfinished, or a newer salience wrote it.
+            There is nothing there, it is not a run, it is unfinished or damaged, or another version of salience
+            wrote it.
         """
         folder = Path(path)
         if folder.is_file() and (folder.parent / "run.json").is_file():
@@ -67,37 +70,44 @@ class Run:
             raise ValueError(
                 f"{folder} is not a run folder: it has no run.json (`salience rank` writes run folders)"
             )
-        info = read_json_file(folder / "run.json")
-        if "salience_run" not in info:
-            raise ValueError(f"{folder / 'run.json'} was not written by salience")
-        if info["salience_run"] > FORMAT:
-            wrote = info.get("versions", {}).get("salience", "?")
-            raise ValueError(f"{folder} was written by a newer salience ({wrote}); upgrade to read it")
-        return cls(folder, info)
+        return cls(folder, read_info(folder))
 
     def file(self, name: str) -> Path | None:
         """The path of a file of the run, None when the run has no such file."""
         path = self.path / name
         return path if path.is_file() else None
 
+    def checked(self, name: str) -> Path | None:
+        """The path of a file that is read back, once its checksum is found right.
+
+        Raises
+        ------
+        ValueError
+            The file is damaged.
+        """
+        path = self.file(name)
+        if path is not None:
+            check(path, REPAIRED_BY.get(name, AGAIN))
+        return path
+
     def read_scores(self, name: str) -> Scores | None:
         """Read ``NAME.parquet`` as `Scores`."""
         from salience.results import Scores
 
-        path = self.file(f"{name}.parquet")
+        path = self.checked(f"{name}.parquet")
         return None if path is None else Scores.load(path)
 
     def read_frame(self, name: str) -> pl.DataFrame | None:
         """Read ``NAME.parquet`` as a polars frame."""
         import polars as pl
 
-        path = self.file(f"{name}.parquet")
+        path = self.checked(f"{name}.parquet")
         return None if path is None else pl.read_parquet(path)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Read ``NAME.json``."""
         path = self.file(f"{name}.json")
-        return None if path is None else read_json_file(path)
+        return None if path is None else read_json(path, AGAIN)
 
     scores = cached_property(lambda self: self.read_scores("scores"))
     pairs = cached_property(lambda self: self.read_scores("pairs"))
@@ -112,7 +122,7 @@ class Run:
         """Does the ranking hold up: the checks of ``verdict.json``."""
         from salience.verify.verdict import Verdict
 
-        path = self.file("verdict.json")
+        path = self.checked("verdict.json")
         return None if path is None else Verdict.from_json(path)
 
     command = property(lambda self: self.info.get("command"))
@@ -124,6 +134,17 @@ class Run:
 
     def __repr__(self) -> str:
         return f"<Run {self.command} {self.path}>"
+
+
+def read_info(folder: Path, again: str = AGAIN) -> dict[str, Any]:
+    """The content of the ``run.json`` of a run, finished or not; `again` says what to do when it cannot be read.
+
+    Raises
+    ------
+    ValueError
+        It is damaged, or another version of salience wrote it.
+    """
+    return read_json(folder / "run.json", again, version=("salience_run", FORMAT))
 
 
 def partial_of(path: Path) -> Path:

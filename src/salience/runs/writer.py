@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
+import itertools
 import json
 import os
 import platform
@@ -18,12 +17,16 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from salience import __version__
-from salience.results.storage import sync
-from salience.runs.disk import jsonable, plain_errors, read_json_file, write_whole
-from salience.runs.reader import FORMAT, Run, partial_of
+from salience.results.checksums import ROOM, with_room
+from salience.results.storage import plain_errors, save_frame, sync
+from salience.runs.disk import jsonable, write_whole
+from salience.runs.partial import emptied, has_files, owned, without_halves
+from salience.runs.reader import FORMAT, Run, partial_of, read_info
+from salience.runs.visible import visible
+from salience.stopping import uninterrupted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RunWriter", "versions"]
 
+ELSEWHERE = "choose another folder with --output"
 VERSIONED = ("numpy", "scipy", "polars", "pyarrow", "numba", "scikit-learn")
 # All other options must be the same when an interrupted run is taken up: its halves answer one question.
 FREE_TO_CHANGE = frozenset(
@@ -65,7 +69,8 @@ class RunWriter:
     force : bool
         Replace an existing run of that name; the old one goes only once the new one is complete.
     resume : bool
-        Take up ``NAME.partial``, which must hold a checkpoint and the same options.
+        Take up ``NAME.partial``, which must have the same options: from its checkpoint, or from the start when it
+        was killed before the first one.
     argv : sequence of str, optional
         The exact command line, for "how to repeat it".
 
@@ -128,15 +133,14 @@ class RunWriter:
             )
         self._begin = time.monotonic()
         self.info["started"] = datetime.now(UTC).isoformat(timespec="seconds")
-        with plain_errors(self.wanted):
-            self.path = self._take_up() if self.resume else self._claim()
+        with plain_errors(self.wanted, ELSEWHERE):
+            self.path, self._log = self._take_up() if self.resume else self._claim()
             self.partial = partial_of(self.path)
-            self._log = open(self.partial / "log.txt", "a", encoding="utf-8")
-            self._lock()
         try:
             self.log(
                 f"{'resume' if self.resume else 'start'}: {self.info['command_line'] or self.info['command']}"
             )
+            self.note(*self._passed_by())
             self._write_info()
         except BaseException as error:
             self.__exit__(type(error), error, None)
@@ -148,7 +152,8 @@ class RunWriter:
     ) -> None:
         if error is None:
             try:
-                self._finish()
+                with uninterrupted():
+                    self._finish()
             except BaseException as late:
                 self._abandon(late)
                 raise
@@ -163,12 +168,19 @@ class RunWriter:
 
     def write_frame(self, name: str, frame: pl.DataFrame) -> Path:
         """Write a plain polars frame as ``NAME.parquet``."""
-        return self._write(f"{name}.parquet", frame.write_parquet)
+        return self._write(f"{name}.parquet", lambda path: save_frame(path, frame))
 
     def write_json(self, name: str, value: Any) -> Path:
-        """Write ``NAME.json``; text is taken to be JSON already (``Plan.to_json()``)."""
+        """Write ``NAME.json`` with a checksum; text is taken to be JSON already (``Plan.to_json()``)."""
         text = value if isinstance(value, str) else json.dumps(jsonable(value), indent=1, ensure_ascii=False)
-        return self.write_text(f"{name}.json", text)
+        return self._write(
+            f"{name}.json", lambda path: path.write_text(with_room(text), "utf-8"), sealed=True
+        )
+
+    def write_picture(self, name: str, svg: str) -> Path:
+        """Write ``NAME.svg`` with a checksum."""
+        text = f"{svg}<!-- {ROOM} -->\n"
+        return self._write(f"{name}.svg", lambda path: path.write_text(text, "utf-8"), sealed=True)
 
     def write_text(self, filename: str, text: str) -> Path:
         """Write a text file under its full name, as UTF-8."""
@@ -176,8 +188,9 @@ class RunWriter:
 
     def log(self, line: str) -> None:
         """Append one line with the time of day to ``log.txt``."""
-        self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
-        self._log.flush()
+        with plain_errors(self.partial / "log.txt", ELSEWHERE):
+            self._log.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {visible(line)}\n")
+            self._log.flush()
 
     def note(self, *notes: str) -> None:
         """Keep remarks a reader of the run should see; they go to ``run.json``, the log and the report."""
@@ -189,37 +202,37 @@ class RunWriter:
         """The run as it stands, to render the report of while it is still being written."""
         return Run(self.partial, dict(self.info, seconds=time.monotonic() - self._begin, status="complete"))
 
-    def _write(self, filename: str, write: Callable[[Path], Any]) -> Path:
-        with plain_errors(self.partial / filename):
-            return write_whole(self.partial / filename, write)
+    def _write(self, filename: str, write: Callable[[Path], Any], *, sealed: bool = False) -> Path:
+        with plain_errors(self.partial / filename, ELSEWHERE):
+            return write_whole(self.partial / filename, write, sealed=sealed)
 
     def _write_info(self) -> None:
         self.write_json("run", self.info)
 
     # -- the folder's life -------------------------------------------------------------------------------
 
-    def _claim(self) -> Path:
-        """Make the partial folder under the first free name; mkdir is what decides between two processes."""
+    def _claim(self) -> tuple[Path, TextIO]:
+        """The first free name, and the open log of its partial folder, which is the lock."""
         missing = [p for p in (self.wanted.parent, *self.wanted.parent.parents) if not p.exists()]
         self.wanted.parent.mkdir(parents=True, exist_ok=True)
         self._made_parents = missing
-        number = 1
-        while True:
+        for number in itertools.count(1):
             path = self.wanted if number == 1 else self.wanted.with_name(f"{self.wanted.name}-{number}")
-            number += 1
-            if self.force and partial_of(path).is_dir() and not _is_being_written(partial_of(path)):
-                shutil.rmtree(partial_of(path))
-            if (path.exists() and not self.force) or partial_of(path).exists():
+            if path.exists() and not self.force:
                 continue
             if path.exists() and not (path / "run.json").is_file():
                 raise ValueError(f"--force replaces runs only, and {path} is not one; choose another --name")
-            try:
-                partial_of(path).mkdir()
-            except FileExistsError:
+            partial = partial_of(path)
+            if (log := owned(partial, replace=self.force)) is None:
                 continue
-            return path
+            if has_files(partial / "checkpoint") and not self.force:
+                log.close()
+                continue
+            emptied(partial, log)  # of a run that was killed before its first checkpoint
+            return path, log
+        raise AssertionError("numbers do not end")
 
-    def _take_up(self) -> Path:
+    def _take_up(self) -> tuple[Path, TextIO]:
         path = self.wanted
         if path.name.endswith(".partial"):
             path = path.with_name(path.name.removesuffix(".partial"))
@@ -229,28 +242,35 @@ class RunWriter:
             others = sorted(p.name for p in path.parent.glob("*.partial")) if path.parent.is_dir() else []
             hint = f"; interrupted runs here: {', '.join(others)}" if others else ""
             raise ValueError(f"nothing to resume: {done}{hint}; leave out --resume to start a new run")
-        if not _has_files(partial / "checkpoint"):
-            raise ValueError(
-                f"nothing to resume: {partial} has no checkpoint; leave out --resume to start a new run"
-            )
-        if _is_being_written(partial):
+        if (log := owned(partial, replace=True)) is None:
             raise ValueError(
                 f"{partial} is being written by another process; wait for it or choose another --name"
             )
-        before = read_json_file(partial / "run.json").get("options", {})
-        now = self.info["options"]
+        try:
+            without_halves(partial)
+            if (partial / "run.json").exists():  # a kill may have come before it
+                self._same_options(read_info(partial, "start again: give --force, leave out --resume"))
+        except BaseException:
+            log.close()
+            raise
+        return path, log
+
+    def _same_options(self, began: Mapping[str, Any]) -> None:
+        before, now = began.get("options", {}), self.info["options"]
         changed = [k for k in sorted({*before, *now} - FREE_TO_CHANGE) if before.get(k) != now.get(k)]
         if changed:
             differences = "; ".join(f"{k} was {before.get(k)!r}, is now {now.get(k)!r}" for k in changed)
             raise ValueError(f"an interrupted run is resumed with the options it began with: {differences}")
-        return path
 
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:  # some network folders know no locks: the run works there, only unguarded
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                raise ValueError(f"{self.partial} is being written by another process") from None
+    def _passed_by(self) -> list[str]:
+        """What to do about an interrupted run that has the name that was wanted."""
+        waiting = partial_of(self.wanted)
+        if self.resume or self.path == self.wanted or not has_files(waiting / "checkpoint"):
+            return []
+        return [
+            f"{waiting} is unfinished, so this run is {self.path.name}; --resume takes up the unfinished one, --force "
+            "starts it anew"
+        ]
 
     def _finish(self) -> None:
         self.info.update(status="complete", seconds=round(time.monotonic() - self._begin, 3))
@@ -258,7 +278,7 @@ class RunWriter:
         self._write_info()
         self.log(f"complete after {self.info['seconds']} s")
         shutil.rmtree(self.checkpoint, ignore_errors=True)
-        with plain_errors(self.path):
+        with plain_errors(self.path, ELSEWHERE):
             old = self.path.with_name(f".{self.path.name}.old")
             if self.path.exists():
                 self.path.rename(old)
@@ -269,27 +289,29 @@ class RunWriter:
 
     def _abandon(self, error: BaseException) -> None:
         """Keep the folder only if it can be taken up: stopped or out of luck, not bad input."""
-        keep = not isinstance(error, ValueError | TypeError) and _has_files(self.checkpoint)
-        try:
+        with uninterrupted():  # an impatient second Ctrl-C must not take the hint away
+            bad_input = isinstance(error, ValueError | TypeError)
+            keep = not bad_input and (self.resume or has_files(self.checkpoint))
+            try:
+                if keep:
+                    self.info.update(status="interrupted", seconds=round(time.monotonic() - self._begin, 3))
+                    self.log(f"interrupted: {type(error).__name__}: {error}")
+                    self._write_info()
+            except OSError:
+                pass  # a full disk must not hide the error that is already on its way
+            finally:
+                with contextlib.suppress(OSError):
+                    self._log.close()
             if keep:
-                self.info.update(status="interrupted", seconds=round(time.monotonic() - self._begin, 3))
-                self.log(f"interrupted: {type(error).__name__}: {error}")
-                self._write_info()
-        except OSError:
-            pass  # a full disk must not hide the error that is already on its way
-        finally:
-            with contextlib.suppress(OSError):
-                self._log.close()
-        if keep:
-            named = f" --name {self.path.name}" if self.path.name != self.wanted.name else ""
-            error.add_note(
-                f"{self.partial} keeps what was done: the same command with{named} --resume goes on"
-            )
-        elif not self.resume:
-            shutil.rmtree(self.partial, ignore_errors=True)
-            for folder in self._made_parents:
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
+                named = f" --name {self.path.name}" if self.path.name != self.wanted.name else ""
+                error.add_note(
+                    f"{self.partial} keeps what was done: the same command with{named} --resume goes on"
+                )
+            elif not self.resume:
+                shutil.rmtree(self.partial, ignore_errors=True)
+                for folder in self._made_parents:
+                    if folder.is_dir() and not any(folder.iterdir()):
+                        folder.rmdir()
 
 
 def _peak_memory() -> int:
@@ -313,18 +335,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(p.is_file() and p.stat().st_size for p in folder.rglob("*"))
-
-
-def _is_being_written(partial: Path) -> bool:
-    try:
-        with open(partial / "log.txt", "a") as log:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        return error.errno in (errno.EWOULDBLOCK, errno.EACCES)
-    return False

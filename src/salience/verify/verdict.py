@@ -12,11 +12,12 @@ from typing import Any
 
 import polars as pl
 
+from salience.results.checksums import check_format, read_json, with_room
 from salience.results.meta import plain
 from salience.results.storage import written_beside
 from salience.verify.check import OUTCOMES, Check, Outcome
 
-FORMAT = 1
+FORMAT = 2
 _NUMBERS = ("statistic", "lo", "hi", "reference", "threshold")
 _WORDS = ("verdict", "why", "better", "unit", "subject", "how")
 
@@ -148,7 +149,7 @@ class Verdict:
         return pl.DataFrame(columns, schema=schema)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """As JSON text; also written to `path` (beside it first, then renamed) when one is given.
+        """As JSON text; also written to `path` (beside it first, then renamed, with a checksum) when one is given.
 
         The checks of the ranking stand under "checks", those of the controls under "controls".
         """
@@ -162,8 +163,8 @@ class Verdict:
         }
         text = json.dumps(plain(body), indent=1, allow_nan=False)
         if path is not None:
-            with written_beside(path) as beside:
-                beside.write_text(text, encoding="utf-8")
+            with written_beside(path, sealed=True) as beside:
+                beside.write_text(with_room(text), encoding="utf-8")
         return text
 
     @classmethod
@@ -173,16 +174,14 @@ class Verdict:
         Raises
         ------
         ValueError
-            If the text is not a verdict of a format this version reads.
+            If it is not a verdict of a format this version reads, or the file is damaged.
         """
         inline = isinstance(source, str) and source.lstrip().startswith("{")
-        text = str(source) if inline else Path(source).read_text(encoding="utf-8")
-        body = json.loads(text)
-        if not isinstance(body, dict) or body.get("format") != FORMAT:
-            found = body.get("format") if isinstance(body, dict) else type(body).__name__
-            raise ValueError(
-                f"a verdict of format {FORMAT} was expected, found {found!r}; write it with to_json"
-            )
+        if inline:
+            body = json.loads(str(source))
+            check_format("the verdict", body.get("format"), FORMAT)
+        else:
+            body = read_json(Path(source), version=("format", FORMAT))
         rows = sorted([*body["checks"], *body["controls"]], key=lambda row: row["place"])
         return cls(tuple(map(_from_json, rows)), body["settings"])
 

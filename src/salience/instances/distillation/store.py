@@ -25,8 +25,13 @@ from salience.instances.distillation.pixels import (
 )
 from salience.instances.distillation.views import ImageViews, View
 from salience.networks.evaluating import evaluating
+from salience.results.checksums import check, check_format, leave_room_in_zip
+from salience.results.storage import written_beside
 
 __all__ = ["DBRStore"]
+
+FORMAT = 1
+AGAIN = "build the store again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,12 +198,20 @@ class DBRStore:
         return transfer_loss(student_logits, pairs, share, wanted, alpha=alpha, sce_weight=sce_weight)
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write to one ``.npz`` file."""
+        """Write to one ``.npz`` file, with a checksum."""
         made = json.dumps(
-            {"seed": self.seed, "size": self.size, "augment": asdict(self.augment), "data": self.data}
+            {
+                "format": FORMAT,
+                "seed": self.seed,
+                "size": self.size,
+                "augment": asdict(self.augment),
+                "data": self.data,
+            }
         )
-        with open(path, "wb") as file:
-            np.savez_compressed(file, distances=self.distances, labels=self.labels, made=np.array(made))
+        with written_beside(path, sealed=True) as beside:
+            with open(beside, "wb") as file:
+                np.savez_compressed(file, distances=self.distances, labels=self.labels, made=np.array(made))
+            leave_room_in_zip(beside)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> DBRStore:
@@ -207,14 +220,16 @@ class DBRStore:
         Raises
         ------
         ValueError
-            When the file is something else.
+            When the file is damaged, or something else.
         """
+        check(path, AGAIN)
         with open(path, "rb") as file:
             names = set(ZipFile(file).namelist()) if is_zipfile(file) else set()
         if not {"distances.npy", "labels.npy", "made.npy"} <= names:
             raise ValueError(f"{path} was not written by DBRStore.save")
         with np.load(path, allow_pickle=False) as found:
             made = json.loads(str(found["made"]))
+            check_format(path, made.get("format"), FORMAT, AGAIN)
             options = made["augment"]
             options["crop"] = None if options["crop"] is None else tuple(options["crop"])
             size = (made["size"][0], made["size"][1])
