@@ -415,7 +415,10 @@ def test_a_reader_that_has_enough_is_no_error(call) -> None:
     assert piped.stderr == ""
 
 
-def test_ctrl_c_exits_with_130_and_the_run_can_be_resumed(call, clicks: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_says_so_by_its_exit_code_and_can_be_resumed(
+    call, clicks: Path, number: signal.Signals, code: int
+) -> None:
     """A slowed scan, stopped by a real signal and resumed, gives the scores of a run in one go."""
     frame = pl.read_csv(clicks, infer_schema=False)
     pl.concat([frame] * 300).write_csv("long.csv")
@@ -427,9 +430,9 @@ def test_ctrl_c_exits_with_130_and_the_run_can_be_resumed(call, clicks: Path) ->
     assert process.stdout is not None
     while process.stdout.readline() != "block\n":
         assert process.poll() is None
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == code, said
     assert "Traceback" not in said
     assert "--resume" in said
     assert [p.name for p in Path("runs").iterdir()] == ["long.partial"]
