@@ -15,6 +15,7 @@ from math import lgamma
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtri
 
 from salience.measures.contingency import Contingency
 from salience.measures.hashtable import find
@@ -39,7 +40,8 @@ class PermutationNull:
     mean, sd : float
         Of the replicates.
     z : float
-        ``(observed - mean) / sd``; 0.0 when both vanish.
+        ``(observed - mean) / sd``; 0.0 when both vanish. Replicates that are all equal say nothing about how far a
+        value may be from them by chance: then what a normal variable has with probability ``1 / (n + 1)``.
     p : float
         ``(1 + replicates that are at least as high) / (n + 1)``: never 0, and valid for any n.
     """
@@ -90,13 +92,16 @@ def permutation_null(
     observed = float(statistic(table))
     mean, sd = float(values.mean()), float(values.std(ddof=1))
     rounding = _TIE * max(abs(observed), abs(mean))
-    z = (
-        0.0
-        if sd <= rounding and abs(observed - mean) <= rounding
-        else (observed - mean) / max(sd, rounding, 1e-300)
-    )
+    if sd <= rounding:
+        sd, z = 0.0, 0.0
+        if abs(observed - mean) <= rounding:
+            mean = observed
+        else:
+            z = float(np.copysign(-ndtri(1 / (n + 1)), observed - mean))
+    else:
+        z = (observed - mean) / sd
     p = float(1 + np.sum(values >= observed - rounding)) / (n + 1)
-    return PermutationNull(observed, values, mean, sd, float(z), p)
+    return PermutationNull(observed, values, mean, sd, z, p)
 
 
 def sample_tables(

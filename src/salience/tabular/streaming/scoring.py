@@ -46,7 +46,7 @@ def score_table(
 
     The analytic null is exact for mutual information; any other statistic is judged against tables drawn with the
     same margins, since no closed form of its expectation is known. Ten draws cannot give a p below 1/11, so the
-    verdict then rests on Student's t of the observed value against the draws.
+    verdict then rests on Student's t of the observed value against the draws, unless these are all equal.
     """
     info = information.corrected(table, null_table)
     if heuristic.name == "mi" and null == "analytic":
@@ -60,7 +60,8 @@ def score_table(
     drawn = nulls.permutation_null(
         table, n=permutations, rng=np.random.default_rng(seed), statistic=heuristic.statistic
     )
-    tail = float(stdtr(permutations - 1, -drawn.z / np.sqrt(1 + 1 / permutations)))
+    student = float(stdtr(permutations - 1, -drawn.z / np.sqrt(1 + 1 / permutations)))
+    tail = student if drawn.sd else drawn.p
     se = info.se if heuristic.name == "mi" else drawn.sd
     return _row(info, drawn.mean, raw - drawn.mean, se, drawn.z, drawn.p, tail)
 
