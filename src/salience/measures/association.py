@@ -106,9 +106,9 @@ def adjusted_mutual_information(table: Contingency) -> float:
     >>> round(adjusted_mutual_information(Contingency.from_counts([[5, 0], [0, 5]])), 9)
     1.0
     """
-    null = float(table.calibrated() @ NullTable(table.label_counts).expected(table.totals))
-    room = (entropy(table.label_counts) + column_entropy(table)) / 2 - null
-    return (mutual_information(table) - null) / room if room > _VANISHES else 0.0
+    found = corrected(table, NullTable(table.label_counts))
+    room = (entropy(table.label_counts) + column_entropy(table)) / 2 - found.null
+    return found.score / room if room > _VANISHES else 0.0
 
 
 def max_value_coverage(table: Contingency) -> float:

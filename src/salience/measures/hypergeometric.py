@@ -228,26 +228,35 @@ def _odds_factor(a, lost, n):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def sum_variance(a_values, a_times, b_values, b_times, n, binary, coefficients, residuals):  # type: ignore[no-untyped-def]
+def linear_slopes(a_values, a_times, b_values, n, linear):  # type: ignore[no-untyped-def]
+    """Return the slope of ``h`` per row of each class, over all values, from its coefficients of degree 1."""
+    slopes = np.zeros(b_values.size)
+    for g in range(b_values.size):
+        product, scale = 0.0, 0.0
+        for i in range(a_values.size):
+            sd = _deviation(a_values[i], b_values[g], n)
+            product += a_times[i] * linear[i, g] * sd
+            scale += a_times[i] * sd * sd
+        if scale > 0.0:
+            slopes[g] = product / scale
+    return slopes
+
+
+@njit(nogil=True, cache=True)
+def sum_variance(a_values, a_times, a_squares, b_values, b_times, n, binary, coefficients, residuals):  # type: ignore[no-untyped-def]
     """Return the variance of the sum of ``h`` over a table, from what `null_terms` says of its cells.
+
+    The values of each distinct count are given by the sum of their weights and the sum of the squares of these.
 
     The part of degree j of cells (v, l) and (w, m) has correlation ``s(v, w) r(l, m)`` (see `NullTable`).
     What is linear in the counts with one slope per class adds up to a constant, so it is taken off first:
     what is left of degree 1 is small, and no large variances cancel.
     """
     rows, groups, degrees = coefficients.shape
-    slopes = np.zeros(groups)
-    for g in range(groups):
-        product, scale = 0.0, 0.0
-        for i in range(rows):
-            sd = _deviation(a_values[i], b_values[g], n)
-            product += a_times[i] * coefficients[i, g, 0] * sd
-            scale += a_times[i] * sd * sd
-        if scale > 0.0:
-            slopes[g] = product / scale
+    slopes = linear_slopes(a_values, a_times, b_values, n, coefficients[:, :, 0])
     total = 0.0
     for i in range(rows):
-        total += a_times[i] * residuals[i]
+        total += a_squares[i] * residuals[i]
     value_odds, class_odds, sign = np.ones(rows), np.ones(groups), 1.0
     for j in range(degrees):
         sign = -sign
@@ -265,7 +274,7 @@ def sum_variance(a_values, a_times, b_values, b_times, n, binary, coefficients, 
                 same += b_times[g] * c * c * (1.0 - sign * class_odds[g])
                 crossed += b_times[g] * c * np.sqrt(class_odds[g])
                 sums[g] += a_times[i] * c * np.sqrt(value_odds[i])
-            total += a_times[i] * (same + sign * crossed * crossed) * (1.0 - sign * value_odds[i])
+            total += a_squares[i] * (same + sign * crossed * crossed) * (1.0 - sign * value_odds[i])
         same, crossed = 0.0, 0.0
         for g in range(groups):
             same += b_times[g] * sums[g] * sums[g] * (1.0 - sign * class_odds[g])

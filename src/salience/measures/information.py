@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaincc
 
 from salience.measures.contingency import Contingency
 from salience.measures.hypergeometric import expected_sum
 from salience.measures.nulltable import NullTable
+from salience.measures.nulltail import upper_tail
 
 __all__ = [
     "NORMALIZATIONS",
@@ -32,7 +32,9 @@ __all__ = [
     "normalize",
 ]
 
-_ROUNDING = 1e-12  # of the label's entropy: below this, a difference or a deviation is rounding
+# A term k ln(k / a) is off by a few units in the last place of k ln(n), the k add up to n, and sums in pairs are off by
+# fewer than 30 units: a score or a deviation below this, times ln(n), is rounding.
+ROUNDING = 64 * float(np.finfo(np.float64).eps)
 _LOGS = np.log(np.maximum(np.arange(4096), 1.0))
 
 
@@ -47,15 +49,14 @@ class Information:
     null : float
         Its exact expectation under random pairing, nats.
     sd : float
-        Its standard deviation under random pairing (with the error of value sampling, where values were
-        sampled), nats.
+        Its standard deviation under random pairing (of the values that were sampled, where values were), nats.
     score : float
         ``mi - null``.
     z : float
         ``score / sd``; 0.0 when both vanish.
     p : float
-        Chance of a mutual information at least as high under random pairing, from the gamma distribution with
-        the null's mean and deviation (for a dense table: the chi-squared test).
+        Chance of a mutual information at least as high under random pairing (see `salience.measures.nulltail`; for
+        a dense table the chi-squared test).
     se : float
         Standard error of `score`: jackknife over rows, and the error of value sampling.
     """
@@ -124,7 +125,7 @@ def mutual_information(table: Contingency) -> float:
     """
     if table.rows == 0:
         return 0.0
-    return float(table.calibrated() @ _value_terms(table)) / table.rows
+    return entropy(table.label_counts) + float((table.calibrated() * _within(table)).sum()) / table.rows
 
 
 def corrected(table: Contingency, null: NullTable) -> Information:
@@ -169,26 +170,23 @@ def corrected(table: Contingency, null: NullTable) -> Information:
     n = table.rows
     if n == 0 or len(table.keys) == 0:
         return Information(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-    totals, weight = table.totals, table.calibrated()
-    terms = _value_terms(table)
+    totals, weight, within = table.totals, table.calibrated(), _within(table)
     moments = null.moments(totals, weight)
-    mi, expected = float(weight @ terms) / n, moments.mean / n
-    sampling = table.sampling_variance(terms - moments.expected) / n**2
-    sd = float(np.sqrt(moments.variance / n**2 + sampling))
-    chance = expected / null.entropy if null.entropy else 0.0
-    mean, square = _jackknife(
-        table.counts, totals, weight, moments.step, (1.0 - chance) * _change(table.label_counts)
-    )
+    # mi and null are the label's entropy and a sum over the values each; subtracted value by value, the many values of
+    # one row leave exactly 0 and no rounding
+    excess = within - moments.within
+    mi, expected = null.entropy + float((weight * within).sum()) / n, moments.mean / n
+    score, sd = float((weight * excess).sum()) / n, float(np.sqrt(moments.variance)) / n
+    left = 1.0 - expected / null.entropy if null.entropy else 1.0
+    mean, square = _jackknife(table.counts, totals, weight, moments.step, left * _change(table.label_counts))
     rows = max(square - mean**2 / n, 0.0) / (n * max(n - 1, 1))
-    by_chance = moments.variance / n**2
-    se = float(np.sqrt(max(rows - by_chance, by_chance) + sampling))
-    tolerance = _ROUNDING * null.entropy
-    score = mi - expected
-    if sd <= tolerance and abs(score) <= max(tolerance, 1e-15):
+    by_chance = moments.whole / n**2
+    se = float(np.sqrt(max(rows - by_chance, by_chance) + table.sampling_variance(excess) / n**2))
+    tolerance = ROUNDING * float(np.log(n + 1.0))
+    if sd <= tolerance and abs(score) <= tolerance:
         return Information(mi, expected, 0.0, 0.0, 0.0, 1.0, 0.0 if se <= tolerance else se)
     sd = max(sd, tolerance)
-    shape = (expected / sd) ** 2
-    p = float(gammaincc(shape, max(mi, 0.0) * expected / sd**2)) if shape else 1.0
+    p = upper_tail(n * score, moments.mean, (n * sd) ** 2, moments.sparse)
     return Information(mi, expected, sd, score, score / sd, p, se)
 
 
@@ -300,12 +298,10 @@ def _grouped(counts: ArrayLike, name: str) -> tuple[NDArray[np.int64], NDArray[n
     return values[positive], times[positive].astype(np.float64), int(given.astype(np.int64).sum())
 
 
-def _value_terms(table: Contingency) -> NDArray[np.float64]:
-    """Contribution of each value to ``n`` times the mutual information, shape (d,)."""
-    with np.errstate(divide="ignore"):
-        return _divergences(
-            table.counts, np.log(table.label_counts.astype(np.float64)), np.log(float(table.rows)), _LOGS
-        )
+def _within(table: Contingency) -> NDArray[np.float64]:
+    """Sum over the classes of ``k ln(k / a)`` for each value, shape (d,): minus its rows times the entropy of the
+    label among them."""
+    return _entropies(table.counts, _LOGS)
 
 
 def _change(counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -315,16 +311,18 @@ def _change(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 @njit(nogil=True, cache=True)
-def _divergences(counts, log_classes, log_rows, logs):  # type: ignore[no-untyped-def]
-    terms = np.empty(counts.shape[0])
+def _entropies(counts, logs):  # type: ignore[no-untyped-def]
+    terms = np.zeros(counts.shape[0])
     for v in range(counts.shape[0]):
-        total, term = np.int64(0), 0.0
+        total = np.int64(0)
         for label in range(counts.shape[1]):
-            k = counts[v, label]
-            if k:
-                total += k
-                term += k * ((logs[k] if k < logs.size else np.log(k)) - log_classes[label])
-        terms[v] = term + total * (log_rows - (logs[total] if total < logs.size else np.log(total)))
+            total += counts[v, label]
+        if total > 1:
+            log_total = logs[total] if total < logs.size else np.log(total)
+            for label in range(counts.shape[1]):
+                k = counts[v, label]
+                if k:
+                    terms[v] += k * ((logs[k] if k < logs.size else np.log(k)) - log_total)
     return terms
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from salience.measures.hypergeometric import null_terms, sum_variance
+from salience.measures.hypergeometric import linear_slopes, null_terms, sum_variance
+from salience.measures.nulltail import Sparse, sparse_sum
 
 __all__ = ["NullMoments", "NullTable"]
 
@@ -22,16 +23,24 @@ class NullMoments:
     Attributes
     ----------
     mean, variance : float
-    expected : ndarray of float64, shape (d,)
-        Contribution of each value to `mean`.
+        Of the sum over the given values, weighted; of a sample of values the mean is that of all values.
+    whole : float
+        Of a sample of values, an estimate of the variance that the sum over all values has; else `variance`.
+    within : ndarray of float64, shape (d,)
+        Of each value the expectation of the sum over the classes of ``k ln(k / a)``, where a value has ``a`` rows and
+        ``k`` of one class. Exactly 0 for a value of one row: it tells its class whatever the pairing.
     step : ndarray of float64, shape (d,)
-        How that grew with the last row of the value.
+        How the contribution of a value to `mean` grew with its last row.
+    sparse : Sparse
+        The same values, taken for independent.
     """
 
     mean: float
     variance: float
-    expected: NDArray[np.float64]
+    whole: float
+    within: NDArray[np.float64]
     step: NDArray[np.float64]
+    sparse: Sparse
 
 
 @dataclass(frozen=True)
@@ -138,25 +147,45 @@ class NullTable:
             Values that each one stands for.
         """
         distinct, inverse = _distinct(totals)
-        times = np.bincount(inverse, weights=weight, minlength=len(distinct)).astype(np.float64)
+        powers: NDArray[np.float64] = np.stack([np.bincount(inverse, weight**power, len(distinct)) for power in (1, 2, 3)])
         known, at = self._look_up(distinct)
         means = known.means[at]
-        variance = sum_variance(
-            distinct,
-            times,
-            self._classes,
-            self._times,
-            self.n,
-            self._binary,
-            known.coefficients[at],
-            known.residuals[at],
-        )
+        # a value of one row has all of the label's entropy per row, whatever the rounding
+        within = np.where(distinct == 1, 0.0, means - distinct * self.entropy)
+
+        def variance(times: NDArray[np.float64], squares: NDArray[np.float64]) -> float:
+            return max(
+                sum_variance(
+                    distinct, times, squares, self._classes, self._times, self.n, self._binary,
+                    known.coefficients[at], known.residuals[at],
+                ),
+                0.0,
+            )  # fmt: skip
+
+        own = variance(powers[0], powers[1])
         return NullMoments(
-            mean=float(times @ means),
-            variance=max(float(variance), 0.0),
-            expected=means[inverse],
+            mean=self.n * self.entropy + float((powers[0] * within).sum()),
+            variance=own,
+            whole=own if (weight == 1.0).all() else variance(powers[0], powers[0]),
+            within=within[inverse],
             step=known.steps[at][inverse],
+            sparse=self._sparse(distinct, powers, means, known.coefficients[at, :, 0]),
         )
+
+    def _sparse(
+        self,
+        distinct: NDArray[np.int64],
+        powers: NDArray[np.float64],
+        means: NDArray[np.float64],
+        linear: NDArray[np.float64],
+    ) -> Sparse:
+        shares = self._classes / self.n
+        slopes = linear_slopes(distinct, powers[0], self._classes, self.n, linear)
+        times = self._times
+        if self._binary:  # the one slope is that of the rarer class against the other
+            shares, slopes, times = np.append(shares, 1.0 - shares), np.append(slopes, 0.0), np.ones(2)
+        some = int(distinct[:1].sum() == 0)  # a value without rows contributes nothing
+        return sparse_sum(distinct[some:], powers[:, some:], means[some:], shares, slopes, times)
 
     def _look_up(self, distinct: NDArray[np.int64]) -> tuple[_Known, NDArray[np.int64]]:
         known = self._known

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from salience.measures.information import ROUNDING
 from salience.measures.nulltable import NullTable
 
 __all__ = ["Joint", "above_chance", "expected_by_count", "joint_counts", "pair_information"]
@@ -25,7 +26,6 @@ Floats: TypeAlias = NDArray[np.float64]
 
 # A dense table is counted into as long as clearing and reading it costs about what the rows themselves cost.
 _CELLS_PER_ROW = 4
-_ROUNDING = 1e-12  # of the label's entropy
 _CHUNK = 64  # combinations a thread takes at a time: enough to forget the overhead, few enough to balance
 
 
@@ -143,7 +143,7 @@ def above_chance(joint: Joint, null_table: NullTable) -> tuple[Floats, Floats]:
     """
     null = joint.null(expected_by_count(null_table, joint.counts))
     score = joint.mi - null
-    score[np.abs(score) <= _ROUNDING * null_table.entropy] = 0.0
+    score[np.abs(score) <= ROUNDING * np.log(null_table.n + 1.0)] = 0.0
     return score, null
 
 
