@@ -389,15 +389,6 @@ def test_light_commands_load_nothing_heavy(command: list[str]) -> None:
     assert result.stdout.strip().splitlines()[-1] == "[]", result.stdout + result.stderr
 
 
-def test_help_starts_fast() -> None:
-    best = 9.0
-    for _ in range(3):
-        begin = time.perf_counter()
-        subprocess.run([*SALIENCE, "--help"], capture_output=True, check=True)
-        best = min(best, time.perf_counter() - begin)
-    assert best < 0.5
-
-
 COMMANDS = "rank merge demo transforms evolve verify report methods audit rare rows compare generate"
 
 
