@@ -203,8 +203,8 @@ class Contingency:
     def sampling_variance(self, terms: NDArray[np.float64]) -> float:
         """Variance of the calibrated sum of one term per value that is due to the sampling of values.
 
-        Horvitz-Thompson: ``(1 - theta) / theta**2 * sum(residual**2)`` over the sampled values, the residuals
-        from the regression of the terms on the class counts that `calibrated` amounts to.
+        Horvitz-Thompson: the sum of ``w (w - 1) residual**2`` over the sampled values, the residuals from the
+        regression of the terms on the class counts that `calibrated` amounts to.
 
         Parameters
         ----------
@@ -218,5 +218,5 @@ class Contingency:
             return 0.0
         shares = k / k.sum(axis=1, keepdims=True)
         slope = np.linalg.lstsq(shares.T @ k, shares.T @ s, rcond=1e-10)[0]
-        residual = s - k @ slope
-        return float((1.0 - self.theta) / self.theta**2 * (residual @ residual))
+        w = self.weight[light]
+        return float((w * (w - 1.0)) @ (s - k @ slope) ** 2)

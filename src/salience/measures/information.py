@@ -125,7 +125,7 @@ def mutual_information(table: Contingency) -> float:
     """
     if table.rows == 0:
         return 0.0
-    return entropy(table.label_counts) + float((table.calibrated() * _within(table)).sum()) / table.rows
+    return entropy(table.label_counts) + float((table.calibrated() * within_terms(table)).sum()) / table.rows
 
 
 def corrected(table: Contingency, null: NullTable) -> Information:
@@ -170,7 +170,7 @@ def corrected(table: Contingency, null: NullTable) -> Information:
     n = table.rows
     if n == 0 or len(table.keys) == 0:
         return Information(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-    totals, weight, within = table.totals, table.calibrated(), _within(table)
+    totals, weight, within = table.totals, table.calibrated(), within_terms(table)
     moments = null.moments(totals, weight)
     # mi and null are the label's entropy and a sum over the values each; subtracted value by value, the many values of
     # one row leave exactly 0 and no rounding
@@ -178,7 +178,7 @@ def corrected(table: Contingency, null: NullTable) -> Information:
     mi, expected = null.entropy + float((weight * within).sum()) / n, moments.mean / n
     score, sd = float((weight * excess).sum()) / n, float(np.sqrt(moments.variance)) / n
     left = 1.0 - expected / null.entropy if null.entropy else 1.0
-    mean, square = _jackknife(table.counts, totals, weight, moments.step, left * _change(table.label_counts))
+    mean, square = _jackknife(table.counts, totals, weight, moments.step, left * change(table.label_counts))
     rows = max(square - mean**2 / n, 0.0) / (n * max(n - 1, 1))
     by_chance = moments.whole / n**2
     se = float(np.sqrt(max(rows - by_chance, by_chance) + table.sampling_variance(excess) / n**2))
@@ -298,13 +298,13 @@ def _grouped(counts: ArrayLike, name: str) -> tuple[NDArray[np.int64], NDArray[n
     return values[positive], times[positive].astype(np.float64), int(given.astype(np.int64).sum())
 
 
-def _within(table: Contingency) -> NDArray[np.float64]:
+def within_terms(table: Contingency) -> NDArray[np.float64]:
     """Sum over the classes of ``k ln(k / a)`` for each value, shape (d,): minus its rows times the entropy of the
     label among them."""
     return _entropies(table.counts, _LOGS)
 
 
-def _change(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def change(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     """``dt(k) = k ln k - (k - 1) ln(k - 1)``, without cancellation; 0 for 0 and 1."""
     k = np.maximum(counts, 2).astype(np.float64)
     return np.where(counts < 2, 0.0, np.log(k) - (k - 1.0) * np.log1p(-1.0 / k))
