@@ -1,22 +1,18 @@
-"""Combinations, sub-features and tokens: exact against their definition, and safe under odd names."""
+"""Sub-features and tokens: exact against their definition, and safe under odd names."""
 
 import pickle
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from salience.data.blocks import Block
 from salience.data.hashing import MISSING
 from salience.data.plan import plan
 from salience.data.readers import open_source
 from salience.tabular.streaming.expand import (
-    Combinations,
     Explode,
     SubFeatures,
-    all_combinations,
     parse_subfeatures,
     pilot_values,
 )
@@ -43,65 +39,6 @@ TABLE = pa.table(
     }
 )
 PLAN = plan(TABLE, "y", multivalue={"tags": ","})
-
-
-# ----------------------------------------------------------------------- combinations
-@pytest.mark.parametrize("item", [("a", "b"), ("a", "n"), ("a", "b", "n"), ("n", "b")])
-def test_a_combination_tells_apart_exactly_the_tuples_of_values(item):
-    combined = Combinations([item])
-    hashes = block_of(TABLE, PLAN, combined).column(combined.names[0]).row_hashes()
-    rows = list(zip(*(TABLE[c].to_pylist() for c in item), strict=True))
-    assert partition(hashes.tolist()) == partition(rows)
-    assert [bool(h == MISSING) for h in hashes] == [all(v is None for v in row) for row in rows]
-
-
-@given(st.lists(st.tuples(*[st.text(alphabet="ab, -", max_size=3)] * 2), min_size=1, max_size=20))
-def test_combining_never_joins_texts(rows):
-    table = pa.table({"p": [p for p, _ in rows], "q": [q for _, q in rows]})
-    combined = Combinations([("p", "q")])
-    planned = plan(table, spec={"p": {"kind": "text"}, "q": {"kind": "text"}}, missing=())
-    hashes = block_of(table, planned, combined).column("p AND q").row_hashes()
-    assert partition(hashes.tolist()) == partition(rows)
-
-
-def test_names_with_and_dashes_and_line_breaks_break_nothing():
-    odd = ["a AND b", "a", "b", "c-d", "e\nf"]
-    table = pa.table({name: list("uvuvw") for name in odd})
-    combined = Combinations([("a AND b", "a"), ("a", "b"), ("c-d", "e\nf")], taken=odd)
-    assert combined.items["a AND b (2)"] == ("a", "b")
-    assert combined.items["c-d AND e\nf"] == ("c-d", "e\nf")
-    block = block_of(table, plan(table), combined)
-    assert all(block.column(name).rows == 5 for name in combined.names)
-
-
-def test_relations_of_3mr_have_a_name_of_their_own():
-    assert Combinations([("a", "b")], relation=True).names == ("a AND_REL b",)
-
-
-def test_derived_columns_can_be_combined():
-    tokens = Explode(PLAN)
-    combined = Combinations([("a", "MULTIEX-tags-x")])
-    block = block_of(TABLE, PLAN, tokens, combined)
-    hashes = block.column("a AND MULTIEX-tags-x").row_hashes()
-    expected = list(zip(TABLE["a"].to_pylist(), block.column("MULTIEX-tags-x").numeric, strict=True))
-    assert partition(hashes.tolist()) == partition(expected)
-
-
-@pytest.mark.parametrize("item", ["ab", ("a",), ("a", "a")])
-def test_a_combination_needs_two_different_columns(item):
-    with pytest.raises(ValueError, match="two or more different columns"):
-        Combinations([item])
-
-
-def test_a_combination_of_an_absent_column_names_the_near_ones():
-    with pytest.raises(ValueError, match="did you mean 'tags'"):
-        Combinations([("a", "tag")], columns=TABLE.column_names)
-
-
-def test_all_combinations_are_counted_before_they_are_made():
-    assert len(all_combinations(list("abcde"), 3)) == 10
-    with pytest.raises(ValueError, match="319,600 combinations of 2"):
-        all_combinations([str(i) for i in range(800)], 2)
 
 
 # ----------------------------------------------------------------------- sub-features
@@ -189,9 +126,7 @@ def test_exploding_a_plain_column_says_how_to_plan_it():
         Explode(PLAN, ["a"])
 
 
-@pytest.mark.parametrize(
-    "derivation", [Explode(PLAN), SubFeatures(PLAN, "a->n", {"n": ["1"]}), Combinations([("a", "b")])]
-)
+@pytest.mark.parametrize("derivation", [Explode(PLAN), SubFeatures(PLAN, "a->n", {"n": ["1"]})])
 def test_derivations_travel_to_another_process(derivation):
     block_of(TABLE, PLAN, derivation).column(derivation.names[0])
     again = pickle.loads(pickle.dumps(derivation))
@@ -202,5 +137,5 @@ def test_derivations_travel_to_another_process(derivation):
 
 
 def test_an_unknown_derived_name_is_an_error():
-    with pytest.raises(ValueError, match="did you mean 'a AND b'"):
-        Combinations([("a", "b")]).derive(block_of(TABLE, PLAN), "a AND")
+    with pytest.raises(ValueError, match="did you mean 'a->n=1'"):
+        SubFeatures(PLAN, "a->n", {"n": ["1"]}).derive(block_of(TABLE, PLAN), "a->n")

@@ -169,7 +169,7 @@ def test_a_needle_of_two_columns_is_found_among_thousands_of_pairs():
     assert set(ranker.ranking_[:2]) == {"f30", "f50"}
     assert ranker.pairs_.frame.height == 4950
     assert set(ranker.pairs_.top(1).items[0]) == {"f30", "f50"}
-    first, second = ranker.pairs_.frame["synergy"][:2]
+    first, second = ranker.pairs_.frame["value"][:2]
     assert first > 0.5 > 0.1 > second
 
 

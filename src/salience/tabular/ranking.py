@@ -90,10 +90,11 @@ class StreamRanker(BaseEstimator, RankingPass):
     ranking_ : list of str
         Columns, best first (of the first label).
     pairs_, redundancy_, order_3mr_ : Scores or None
-        Combinations; similarity of columns; max-relevance, min-redundancy, max-relation order.
+        Combinations by synergy, ``value``: what they say above chance beyond the best of their columns (``joint`` is what
+        they say in all); similarity of columns; max-relevance, min-redundancy, max-relation order.
     pair_columns_ : Scores or None
-        Per column the median ``value`` of the combinations that hold it, the ``best`` of them, the ``partner`` in that one
-        and how many there are, ``n``.
+        Per column the median ``value`` (synergy) of the combinations that hold it, the ``best`` of them, the ``partner`` in
+        that one and how many there are, ``n``.
     timings_ : dict of str to float
         Seconds by stage: open, plan, count, score, pairs.
     plan_ : Plan

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["CombinationState", "encode", "sampled_blocks", "views_of"]
 
 BlockId = tuple[int, int]
-MEASURES = ("score", "mi", "null")
+MEASURES = ("synergy", "score", "mi", "null", "gain", "chance")
+OF_SINGLES = ("score", "mi", "null")
 
 
 class CombinationState:
@@ -49,7 +50,9 @@ class CombinationState:
     Attributes
     ----------
     log, single_log : BatchLog
-        ``score, mi, null`` of the combinations by rank, and of the columns by place; nats.
+        ``score, mi, null`` of the combinations by rank, and of the columns by place; nats. Of combinations
+        also ``synergy``, the score less the best score of all the columns but one, and in nats of all rows
+        ``gain`` (the synergy) and ``chance`` (what a column that adds nothing would add).
     skipped : int
         Sampled blocks with one label class, or fewer than 2 labelled rows.
     """
@@ -70,7 +73,7 @@ class CombinationState:
         self.views, self.label, self.n_classes, self.order = dict(views), label, n_classes, order
         self.schedule, self.turns, self.active = schedule, dict(turns), active
         self.rows, self.threads = rows, threads
-        self.log, self.single_log, self.skipped = BatchLog(MEASURES), BatchLog(MEASURES), 0
+        self.log, self.single_log, self.skipped = BatchLog(MEASURES), BatchLog(OF_SINGLES), 0
 
     def empty(self) -> Self:
         """A state of the same configuration that has seen nothing."""
@@ -92,22 +95,37 @@ class CombinationState:
         if (label_counts > 0).sum() < 2:
             self.skipped += 1
             return
-        codes, cards = encode(block, self.views, rows, self.threads)
+        codes, identities = encode(block, self.views, rows, self.threads)
+        cards = np.array([len(distinct) for distinct in identities], dtype=np.int64)
         null_table = NullTable(label_counts)
         batch = (block.id[0] << 40) + block.id[1]
         turn = self.schedule.items(self.turns[block.id])
         items = turn if self.active is None else self.active[turn]
         combinations = unrank_combinations(items, len(self.views), self.order)
-        singles = np.arange(len(self.views), dtype=np.int64)
-        for log, numbers, members in (
-            (self.log, items, combinations),
-            (self.single_log, singles, singles[:, None].astype(np.int32)),
-        ):
-            for start in range(0, len(numbers), _PIECE):
-                part = slice(start, start + _PIECE)
-                joint = joint_counts(codes, cards, own, self.n_classes, members[part], self.threads)
+
+        def scored(members: NDArray[np.int32]) -> Iterator[dict[str, NDArray[np.float64]]]:
+            for start in range(0, len(members), _PIECE):
+                piece = members[start : start + _PIECE]
+                joint = joint_counts(codes, cards, own, self.n_classes, piece, self.threads)
                 score, null = above_chance(joint, null_table)
-                log.add(batch, numbers[part], score=score, mi=joint.mi, null=null)
+                yield {"score": score, "mi": joint.mi, "null": null}
+
+        singles = np.arange(len(self.views), dtype=np.int64)
+        alone = _joined(list(scored(singles[:, None].astype(np.int32))))
+        self.single_log.add(batch, singles, **alone)
+        if self.order == 2:
+            known, rests = alone, combinations.astype(np.int64)
+        else:
+            distinct, rests = _rests(combinations)
+            known = _joined(list(scored(distinct)))
+        best = np.take_along_axis(rests, known["score"][rests].argmax(axis=1)[:, None], axis=1)[:, 0]
+        start = 0
+        for found in scored(combinations):
+            part = slice(start, start := start + len(found["score"]))
+            synergy = found["score"] - known["score"][best[part]]
+            chance = found["null"] - known["null"][best[part]]
+            gained = {"synergy": synergy, "gain": len(rows) * synergy, "chance": len(rows) * chance}
+            self.log.add(batch, items[part], **found, **gained)
 
     def merge(self, other: CombinationState) -> None:
         """Take over what another state of the same configuration has scored, in place."""
@@ -135,31 +153,53 @@ class CombinationState:
         """Medians over blocks of the combinations that were scored, with their ranks as ``item``."""
         return {"item": self.log.items(), **self.log.aggregate()}
 
+    def evidence(self) -> NDArray[np.float64]:
+        """How far the synergy of each combination that was scored stands above chance, in standard deviations.
 
+        By the synergy itself the field would be the combinations of most values: theirs varies most by chance.
+        Under chance, rows times the information added is about half a chi-squared: its variance is its mean.
+        """
+        found = self.log.aggregate(how="mean")
+        spread = np.sqrt(np.maximum(found["chance"], _LEAST_CHANCE) / found["n_batches"])
+        evidence: NDArray[np.float64] = found["gain"] / spread
+        return evidence
+
+
+def _joined(pieces: Sequence[dict[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in OF_SINGLES}
+
+
+def _rests(combinations: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The distinct combinations with one column left out, and for each combination which those are, (m, k)."""
+    order = combinations.shape[1]
+    left_out = np.stack([np.delete(combinations, place, axis=1) for place in range(order)], axis=1)
+    distinct, at = np.unique(left_out.reshape(-1, order - 1), axis=0, return_inverse=True)
+    return distinct, at.reshape(-1, order)
+
+
+_LEAST_CHANCE = 0.5  # nats of all rows: one degree of freedom
 _CODES = 256  # distinct values up to which a number is taken for a code
 _PIECE = 4096  # combinations whose histograms of counts are held at a time: some 10 MB
 
 
 def encode(
     block: Block, views: Mapping[str, str], rows: NDArray[np.int64], threads: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Dense codes of some rows of a block, int32 (columns, rows), and the cardinality of each column there."""
+) -> tuple[NDArray[np.int32], list[NDArray[np.uint64]]]:
+    """Dense codes of some rows of a block, int32 (columns, rows), and the identity of each code of a column."""
     codes = np.empty((len(views), len(rows)), dtype=np.int32)
-    cards = np.empty(len(views), dtype=np.int64)
 
-    def one(place: int, name: str, view: str) -> None:
+    def one(place: int, name: str, view: str) -> NDArray[np.uint64]:
         column = (block.binned(name) if view == "bins" else block.column(name)).coded()
         assert column.codes is not None
         present = np.zeros(len(column.hashes), dtype=np.int32)
         chosen = column.codes[rows]
         present[chosen] = 1
         codes[place] = (np.cumsum(present, dtype=np.int32) - 1)[chosen]
-        cards[place] = int(present.sum())
+        return column.hashes[present > 0]
 
     with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(one, i, name, view) for i, (name, view) in enumerate(views.items())]:
-            done.result()
-    return codes, cards
+        waiting = [pool.submit(one, i, name, view) for i, (name, view) in enumerate(views.items())]
+        return codes, [done.result() for done in waiting]
 
 
 def views_of(

@@ -1,4 +1,4 @@
-"""More columns from the columns there are: combinations, sub-features, and the tokens of multi-value columns.
+"""More columns from the columns there are: sub-features, and the tokens of multi-value columns.
 
 A derived column is an item, a tuple of columns and values; its name is only for display. Values are joined
 by the ordered combination of their identities, never by their texts: ``("a", "bc")`` and ``("ab", "c")`` are
@@ -10,8 +10,6 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import combinations
-from math import comb
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,83 +23,9 @@ if TYPE_CHECKING:
     from salience.data.blocks import Block
     from salience.data.plan import Plan
 
-__all__ = ["Combinations", "Explode", "SubFeatures", "all_combinations", "parse_subfeatures", "pilot_values"]
+__all__ = ["Explode", "SubFeatures", "parse_subfeatures", "pilot_values"]
 
 SubFeature = tuple[str, str, str]  # column, "->" or "<->", column
-
-
-class Combinations:
-    """A derivation: combinations of columns, one value for each tuple of values.
-
-    Parameters
-    ----------
-    items : iterable of tuple of str
-        At least two columns each; derived columns are fine. `all_combinations` makes them all.
-    taken : iterable of str
-        Names in use, of the columns of the source for example.
-    columns : iterable of str, optional
-        Columns there are; an item that names another one is an error.
-    relation : bool, default False
-        Name them ``"a AND_REL b"`` (the relation columns of 3MR) instead of ``"a AND b"``.
-
-    Attributes
-    ----------
-    names : tuple of str
-    items : dict
-        From name to the tuple of columns.
-    """
-
-    def __init__(
-        self,
-        items: Iterable[Sequence[str]],
-        taken: Iterable[str] = (),
-        columns: Iterable[str] | None = None,
-        relation: bool = False,
-    ) -> None:
-        known = None if columns is None else list(columns)
-        between = " AND_REL " if relation else " AND "
-        wanted = []
-        for item in items:
-            members = tuple(item)
-            if isinstance(item, str) or len(members) < 2 or len(set(members)) < len(members):
-                raise ValueError(f"a combination is a tuple of two or more different columns, got {item!r}")
-            for member in members:
-                if known is not None and member not in known:
-                    raise no_such_column(member, known, "a combination")
-            wanted.append((between.join(members), members))
-        self.items = named_items(wanted, taken=set(taken))
-        self.names = tuple(self.items)
-
-    def derive(self, block: Block, name: str) -> Column:
-        """The combined column; missing only where all of its columns are."""
-        first, *others = _item(self.items, name)
-        hashes = block.column(first).row_hashes()
-        for other in others:
-            hashes = combine(hashes, block.column(other).row_hashes())
-        return Column(hashes, None, None)
-
-
-def all_combinations(columns: Sequence[str], order: int, most: int = 32_768) -> list[tuple[str, ...]]:
-    """All combinations of `order` columns, in the order of the columns.
-
-    Raises
-    ------
-    ValueError
-        If `order` is below 2 or there would be more than `most`.
-
-    Examples
-    --------
-    >>> all_combinations(["a", "b", "c"], 2)
-    [('a', 'b'), ('a', 'c'), ('b', 'c')]
-    """
-    if order < 2:
-        raise ValueError(f"order must be at least 2, got {order}")
-    if (count := comb(len(columns), order)) > most:
-        raise ValueError(
-            f"{len(columns)} columns have {count:,} combinations of {order}, more than {most:,}; take fewer "
-            "columns, raise `most`, or let a schedule score a part of them on each block"
-        )
-    return list(combinations(columns, order))
 
 
 class SubFeatures:

@@ -47,8 +47,7 @@ def shortlist(frame: pl.DataFrame, label: str, singles: int, pairs: int) -> list
     """
     source = open_source(frame)
     best = RankingPass(label).fit(source).ranking_[:singles]
-    found = rank_combinations(plan(source, label), source=source, finalists=0).pairs.frame
-    together = found.sort("synergy", descending=True).head(pairs)
+    together = rank_combinations(plan(source, label), source=source).pairs.frame.head(pairs)
     return [*((name,) for name in best), *together.select("a", "b").iter_rows()]
 
 

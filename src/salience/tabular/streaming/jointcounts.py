@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from salience.measures.information import ROUNDING
 from salience.measures.nulltable import NullTable
 
-__all__ = ["Joint", "above_chance", "expected_by_count", "joint_counts", "pair_information"]
+__all__ = ["Joint", "above_chance", "densify", "expected_by_count", "joint_counts", "pair_information"]
 
 Ints: TypeAlias = NDArray[Any]  # int32 or int64
 Floats: TypeAlias = NDArray[np.float64]
@@ -226,7 +226,7 @@ def _count_combinations(
             prefix_card = cards[combinations[item, 0]]
             for place in range(1, order - 1):
                 column = combinations[item, place]
-                prefix_card = _densify(prefix, codes[column], cards[column], keys, ids)
+                prefix_card = densify(prefix, codes[column], cards[column], keys, ids)
         last = combinations[item, order - 1]
         if prefix_card * cards[last] * n_classes <= max_cells:
             cells = prefix_card * cards[last]
@@ -329,7 +329,7 @@ def _count_hashed(
 
 
 @njit(nogil=True, cache=True)
-def _densify(prefix: Ints, codes: Ints, card: int, keys: Ints, ids: Ints) -> np.int64:
+def densify(prefix: Ints, codes: Ints, card: int, keys: Ints, ids: Ints) -> np.int64:
     """Replace prefix, in place, by dense codes of the pairs (prefix, codes); returns how many there are."""
     distinct = np.int64(0)
     keys[:] = -1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from salience.measures.information import corrected
+from salience.measures.nulltable import NullTable
 from salience.results.scores import Scores
 from salience.tabular.interactions import rank_combinations
 from salience.tabular.redundancy import rank_3mr
@@ -13,15 +15,18 @@ if TYPE_CHECKING:
     from salience.tabular.streaming.passes import RankingPass
 
 
+_SURE = 1e-3  # p below which the values of a number are believed to say something
+
+
 class Relations(NamedTuple):
     """What `relations` found; None where it was not asked for.
 
     Attributes
     ----------
     pairs : Scores or None
-        Combinations of `order` columns with the label.
+        Combinations of `order` columns with the label, by synergy.
     pair_columns : Scores or None
-        Per column, over the combinations that hold it: median ``value``, ``best``, ``partner``, ``n``.
+        Per column, over the combinations that hold it: median ``value`` (synergy), ``best``, ``partner``, ``n``.
     redundancy : Scores or None
         Pairs of the `top_pairs` best columns with each other.
     order_3mr : Scores or None
@@ -55,11 +60,11 @@ def relations(ranker: RankingPass, source: Any, how: dict[str, Any]) -> Relation
     label = ranker.plan_.labels[0].name
     singles = ranker.scores_.where(label=label) if ranker.scores_.by else ranker.scores_
     frame = singles.frame.filter((singles.frame["kind"] != "control") & (singles.frame["card"] > 1))
-    views = dict(zip(frame["column"], frame["view"], strict=True))
+    columns = frame["column"].to_list()
     shared: dict[str, Any] = {
         "source": source,
         "derive": ranker.candidates_.derivations,
-        "views": views,
+        "views": _views(ranker, label, columns),
         "pair_budget": ranker.pair_budget,
         "seed": ranker.random_state,
         "threads": ranker.n_jobs,
@@ -71,12 +76,18 @@ def relations(ranker: RankingPass, source: Any, how: dict[str, Any]) -> Relation
             tell(done, total)
 
     pairs = per_column = redundancy = ordered = None
-    if ranker.order > 1 and len(views) >= ranker.order:
+    if ranker.order > 1 and len(columns) >= ranker.order:
         found = rank_combinations(
-            ranker.plan_, label, columns=list(views), order=ranker.order, progress=stage, **shared
+            ranker.plan_,
+            label,
+            columns=columns,
+            order=ranker.order,
+            exact=ranker.exact,
+            progress=stage,
+            **shared,
         )
         pairs, per_column = found.pairs, found.per_column
-    best = list(views)[: ranker.top_pairs or None]
+    best = columns[: ranker.top_pairs or None]
     if ranker.scope == "all" and len(best) >= 2:
         redundancy = pairwise_redundancy(ranker.plan_, columns=best, progress=tell, **shared)
         relation = pairs
@@ -85,13 +96,27 @@ def relations(ranker: RankingPass, source: Any, how: dict[str, Any]) -> Relation
                 ranker.plan_, label, columns=best, order=2, finalists=0, progress=stage, **shared
             ).pairs
         relevance = dict(frame.select("column", "value").filter(frame["column"].is_in(best)).iter_rows())
-        within = relation.frame.filter(relation.frame["a"].is_in(best) & relation.frame["b"].is_in(best))
-        ordered = rank_3mr(
-            relevance,
-            redundancy,
-            relation.replace(frame=within),
-            ranker.alpha,
-            ranker.beta,
-            ranker.aggregate,
-        )
+        joint = {(a, b): value for a, b, value in relation.frame.select("a", "b", "joint").iter_rows()}
+        ordered = rank_3mr(relevance, redundancy, joint, ranker.alpha, ranker.beta, ranker.aggregate)
     return Relations(pairs, per_column, redundancy, ordered)
+
+
+def _views(ranker: RankingPass, label: str, columns: list[str]) -> dict[str, str]:
+    """The view of binned numbers, where the count of single columns decides it.
+
+    Values, when the bins lose more than half of what they say: that is a code, whose order means nothing. Bins,
+    when they say more. The better score alone is no reason: of a number that says nothing it is a matter of
+    chance, and with the values of a measurement every combination is a row id.
+    """
+    tables = getattr(ranker._tally.states[label], "tables", {})
+    chosen = {}
+    for name in columns:
+        if (name, "bins") in tables and (name, "values") in tables:
+            counted = [tables[name, view].contingency() for view in ("values", "bins")]
+            null = NullTable(counted[0].label_counts)
+            values, bins = (corrected(table, null) for table in counted)
+            if values.p < _SURE and values.score > 2 * bins.score:
+                chosen[name] = "values"
+            elif bins.p < _SURE and bins.score > values.score:
+                chosen[name] = "bins"
+    return chosen

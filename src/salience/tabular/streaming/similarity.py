@@ -73,7 +73,8 @@ class SimilarityState:
 
     def _score(self, block: Block) -> None:
         rows = np.arange(block.rows)[: self.rows]
-        codes, cards = encode(block, self.views, rows, self.threads)
+        codes, identities = encode(block, self.views, rows, self.threads)
+        cards = np.array([len(distinct) for distinct in identities], dtype=np.int64)
         histograms = [np.bincount(column) for column in codes]
         entropies = np.array([entropy(counts) for counts in histograms])
         items = self.schedule.items(self.turns[block.id])
