@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -89,6 +91,42 @@ def test_what_was_found_beside_the_ranking_is_shown(call, clicks: Path) -> None:
     assert Run.open("runs/clicks").pair_columns.frame["partner"].null_count() == 0
     plain = call("rank", clicks, "-t", "click", "--name", "plain").stdout
     assert not any(title in plain for title in titles)
+
+
+def test_pairs_that_say_more_together_come_first_everywhere_and_are_named_at_the_end(call, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    a, b, strong = rng.integers(2, size=3000), rng.integers(2, size=3000), rng.normal(size=3000)
+    y = np.where(rng.random(3000) < 0.3, a ^ b, strong + rng.normal(size=3000) / 3 > 0).astype(int)
+    copy = strong + rng.normal(size=3000) / 20
+    pl.DataFrame({"strong": strong, "copy": copy, "a": a, "b": b, "y": y}).write_parquet(
+        tmp_path / "t.parquet"
+    )
+    result = call("rank", tmp_path / "t.parquet", "-t", "y", "--pairs", "--tsv", "--no-controls")
+    shown = result.stdout.split("combinations")[1].splitlines()
+    assert [word in shown[1] for word in ("synergy", "interval", "interaction", "reading")] == [True] * 4
+    first = Run.open("runs/t").pairs.frame["pair"][0]
+    assert set(first.split(" AND ")) == {"a", "b"}
+    assert shown[2].startswith(first)
+    assert shown[2].rstrip().endswith("matters")
+    assert pl.read_csv("runs/t/pairs.tsv", separator="\t")["pair"][0] == first
+    together = re.search(
+        r"Together they say more: (\w) and (\w) \(\+0\.0\d+ nats over the better of the two\)\.",
+        result.stdout,
+    )
+    assert together
+    assert set(together.groups()) == {"a", "b"}
+    page = Path("runs/t/report.html").read_text(encoding="utf-8")
+    assert "Together they say more: " in page
+    row = page.split('<section id="interactions">')[1].split('<td class="name">')[1].split("</td>")[0]
+    assert set(re.sub("<.*?>", "", row).split(" \u00d7 ")) == {"a", "b"}
+
+
+def test_when_no_pair_says_more_than_its_columns_that_is_what_is_said(call, clicks: Path) -> None:
+    result = call("rank", clicks, "-t", "click", "--pairs", "--no-controls")
+    assert "No pair says more than its columns do." in result.stdout
+    table = result.stdout.split("combinations")[1].split("columns over")[0]
+    assert "matters" not in table
+    assert "nothing found" in table
 
 
 def test_tsv_is_written_beside_the_parquet(call, clicks: Path) -> None:

@@ -105,13 +105,16 @@ def made_pairs(scores: Scores, most: int = 80) -> dict[str, Scores]:
     two = Meta(method="outrank", unit="nats", symmetric=True)
     return {
         "pairs": Scores.from_values(
-            value,
+            value - 0.03,
             some,
             keys=("a", "b"),
             item="pair",
             meta=two,
-            synergy=value - 0.03,
-            kind=["text"] * len(some),
+            lo=value - 0.04,
+            hi=value - 0.02,
+            joint=value,
+            interaction=value - 0.05,
+            verdict=["signal" if v > 0.04 else "noise" for v in value],
         ),
         "redundancy": Scores.from_values(alike, both, keys=("a", "b"), item="pair", meta=two),
         "order_3mr": Scores.from_values(

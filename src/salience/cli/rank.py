@@ -272,8 +272,9 @@ def present(
             show.verdict(verdict)
     show.files(run.path)
     for label, scores in _by_label(ranker.scores_, target):
-        judged_by = verdict if label == target[0] else None  # verify judges the first label
-        show.conclude_unless(json, " ".join(headline(ranked(scores)[0], label, judged_by)))
+        # the first label is the one that was verified, and for which combinations were looked at
+        more = {"verdict": verdict, "pairs": ranker.pairs_} if label == target[0] else {}
+        show.conclude_unless(json, " ".join(headline(ranked(scores)[0], label, **more)))
 
 
 def _by_label(scores: Scores, target: list[str]) -> Iterator[tuple[str, Scores]]:

@@ -107,7 +107,7 @@ def ranking(scores: Scores, top: int, title: str | None = None) -> None:
 
 # What a run may hold beside its ranking: a title, and the columns that are shown.
 RELATIONS = {
-    "pairs": ("combinations", ("pair", "value", "synergy", "interaction", "exact")),
+    "pairs": ("combinations", ("pair", "synergy", "interval", "interaction", "joint", "exact", "reading")),
     "pair_columns": ("columns over their combinations", ("column", "value", "best", "partner", "n")),
     "redundancy": ("columns that say the same", ("a", "b", "value", "similarity")),
     "order_3mr": ("order by 3MR", ("rank", "column", "value", "relevance", "redundancy", "relation")),
@@ -125,12 +125,27 @@ def relations(held: Mapping[str, Scores]) -> None:
     """Show the best rows of what else was found."""
     for name, scores in held.items():
         title, columns = RELATIONS[name]
-        data = scores.frame[list(scores.order())]
-        data = data.select([column for column in columns if column in data.columns])
+        data = scores.frame[list(scores.order()[:SHOWN_RELATIONS])]
+        data = _read(data) if name == "pairs" else data
         conclude("")
-        frame(data.head(SHOWN_RELATIONS), SHOWN_RELATIONS, title=title)
-        if len(data) > SHOWN_RELATIONS:
-            conclude(f"... {len(data) - SHOWN_RELATIONS:,} more in {name}.parquet")
+        frame(data.select([column for column in columns if column in data.columns]), len(data), title=title)
+        if len(scores) > SHOWN_RELATIONS:
+            conclude(f"... {len(scores) - SHOWN_RELATIONS:,} more in {name}.parquet")
+
+
+def _read(data: pl.DataFrame) -> pl.DataFrame:
+    """Combinations with what is for reading only: the synergy by its name, its interval, what it comes to."""
+    import polars as pl
+
+    from salience.report.words import PILES, WORDS, interval
+
+    ends = [interval(lo, hi) for lo, hi in data.select("lo", "hi").iter_rows()]
+    said = [PILES[WORDS[word]].one for word in data["verdict"]]
+    return data.with_columns(
+        synergy=pl.col("value"),
+        interval=pl.Series(ends, dtype=pl.String),
+        reading=pl.Series(said, dtype=pl.String),
+    )
 
 
 def tab_separated(data: pl.DataFrame) -> str:

@@ -12,13 +12,24 @@ from markupsafe import Markup
 
 from salience.report.figures import BAR_WIDTH, bar, cardinality_scatter, curves, finite, heat_map, score_bar
 from salience.report.svg import Axis
-from salience.report.words import PILES, cell, headline, how_sure, is_control, number, ranked, read_ranking
+from salience.report.words import (
+    PILES,
+    WORDS,
+    cell,
+    headline,
+    how_sure,
+    is_control,
+    number,
+    ranked,
+    read_ranking,
+)
 from salience.runs.reader import Run
 
 __all__ = ["SECTIONS", "Section"]
 
 SHOWN_AT_FIRST = 50  # rows of the ranking on the page before "show all"
 TABLE_ROWS = 60  # of a table that is not the ranking
+MOST_COMBINATIONS = 25
 MOST_ROWS = 1000  # rows of the ranking in the file at all: it stays below two megabytes
 
 
@@ -47,7 +58,9 @@ def summary(run: Run) -> dict[str, Any] | None:
         if names
     ]
     return {
-        "sentences": [*said, how_sure(run.verdict)] if said else headline(frame, label, run.verdict, key),
+        "sentences": [*said, how_sure(run.verdict)]
+        if said
+        else headline(frame, label, run.verdict, key, run.pairs),
         "counts": counts,
         "others": [", ".join(map(str, r)) for r in others],
     }
@@ -179,19 +192,17 @@ def order_3mr(run: Run) -> dict[str, Any] | None:
 def interactions(run: Run) -> dict[str, Any] | None:
     """Combinations that know more than their parts."""
     scores = run.pairs
-    if scores is None or len(scores.frame) == 0:
+    if scores is None or len(scores.frame) == 0 or "joint" not in scores.frame.columns:
         return None
-    frame = scores.top(len(scores.frame)).frame if not scores.by else scores.frame
-    rows = frame.to_dicts()
-    synergistic = "synergy" in frame.columns
-    if synergistic:
-        rows.sort(key=lambda r: -(r["synergy"] if finite(r["synergy"]) else float("-inf")))
-    rows = rows[:25]
-    axis = _axis([r["value"] for r in rows], 120)
+    rows = scores.frame[list(scores.order()[:MOST_COMBINATIONS])].to_dicts()
+    axis = _axis([r[c] for r in rows for c in ("value", "lo", "hi")], BAR_WIDTH)
     for row in rows:
+        pile = PILES[WORDS[row["verdict"]]]
         row["names"] = [str(row[k]) for k in scores.keys if row.get(k) is not None]
-        row["bar"] = bar(row["value"], axis)
-    return {"rows": rows, "synergistic": synergistic, "of": len(frame), "unit": scores.meta.unit or ""}
+        row["said"], row["css"] = pile.one, pile.css
+        row["bar"] = score_bar({**row, "null": None}, axis, pile.css)
+    found = sum(word == "signal" for word in scores.frame["verdict"])
+    return {"rows": rows, "of": len(scores.frame), "found": found, "unit": scores.meta.unit or ""}
 
 
 def quality(run: Run) -> dict[str, Any] | None:

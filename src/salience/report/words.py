@@ -201,7 +201,11 @@ def is_control(row: Mapping[str, Any]) -> bool:
 
 
 def headline(
-    frame: pl.DataFrame, label: str | None, verdict: Verdict | None = None, key: str = "column"
+    frame: pl.DataFrame,
+    label: str | None,
+    verdict: Verdict | None = None,
+    key: str = "column",
+    pairs: Scores | None = None,
 ) -> list[str]:
     """Say what a ranking found, in a few sentences, with the counts.
 
@@ -213,6 +217,8 @@ def headline(
         What the columns were ranked for.
     verdict : Verdict, optional
         What became of the checks.
+    pairs : Scores, optional
+        Combinations of columns, of which the best is named.
 
     Returns
     -------
@@ -253,6 +259,8 @@ def headline(
     if nothing := len(reading.piles["silent"]):
         what = plural(nothing, "other column") if looks else plural(nothing, "column")
         sentences.append(f"Nothing was found in {what}.")
+    if pairs is not None and "verdict" in pairs.frame.columns:
+        sentences.append(_what_goes_together(pairs))
     return [*sentences, how_sure(verdict)]
 
 
@@ -274,6 +282,24 @@ def _what_matters(reading: Reading, label: str) -> str:
         else f"{len(best)} of {plural(reading.real, 'column')}"
     )
     return f"{share} {tells} {what}: {name_list(best)}."
+
+
+def _what_goes_together(pairs: Scores) -> str:
+    frame = pairs.frame[list(pairs.order())]
+    found = frame.filter(frame["verdict"] == "signal")
+    k = len(pairs.keys)
+    what, other = (
+        ("pair", "the better of the two") if k == 2 else ("combination", f"the best {k - 1} of them")
+    )
+    if found.is_empty():
+        if (frame["verdict"] == "unjudged").all():
+            return f"No {what} was tested, so nothing says which of them say more together."
+        return f"No {what} says more than its columns do."
+    best = found.row(0, named=True)
+    names = name_list([str(best[key]) for key in pairs.keys], k)
+    rest = len(found) - 1
+    more = f"; so {'does' if rest == 1 else 'do'} {plural(rest, f'other {what}')}" if rest else ""
+    return f"Together they say more: {names} (+{number(best['value'], 2)} nats over {other}){more}."
 
 
 def how_sure(verdict: Verdict | None) -> str:
