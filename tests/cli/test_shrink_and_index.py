@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from salience.results import Scores
 from salience.runs import Run
 
 pytest_plugins = ["calling"]  # the fixture `call`
+needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="torch is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,7 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@needs_torch
 def test_shrink_keeps_a_share_of_each_class_and_hardly_a_wrong_label(call, noisy: Path) -> None:
     result = call(
         "shrink", noisy, "-t", "y", "--keep", "10%", "--rounds", 1, "--kept", "kept.csv", "--no-verify"
@@ -43,6 +46,7 @@ def test_shrink_keeps_a_share_of_each_class_and_hardly_a_wrong_label(call, noisy
     assert "The kept rows" in Path("runs/noisy/report.html").read_text()
 
 
+@needs_torch
 def test_shrink_is_judged_on_rows_held_out(call, noisy: Path) -> None:
     result = call("shrink", noisy, "-t", "y", "--keep", "10%", "--rounds", 1)
     assert result.exit_code == 0, result.stderr
@@ -54,6 +58,7 @@ def test_shrink_is_judged_on_rows_held_out(call, noisy: Path) -> None:
     assert not [check for check in verdict if check.name in ("deletion", "leak")]
 
 
+@needs_torch
 def test_shrink_says_when_labels_carry_nothing(call, noisy: Path) -> None:
     frame = pl.read_csv(noisy)
     frame.with_columns(frame["y"].sample(fraction=1, shuffle=True, seed=3)).write_csv("shuffled.csv")

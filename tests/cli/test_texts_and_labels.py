@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from salience.results import Scores
 from salience.runs import Run
 
 pytest_plugins = ["calling"]  # the fixture `call`
+needs_torch = pytest.mark.skipif(not find_spec("torch"), reason="torch is not installed")
 
 TOPIC = ["river", "flood", "water", "town", "rain", "bridge", "dam", "level", "rescue", "storm"]
 
@@ -263,6 +265,7 @@ def doubtful(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@needs_torch
 def test_wrong_labels_come_first_and_are_left_out_when_asked(call, doubtful: Path) -> None:
     arguments = ("-t", "y", "--noise", 0.1, "--epochs", 30, "--clean", "clean.csv", "--no-verify")
     result = call("labels", doubtful, *arguments)
@@ -276,6 +279,7 @@ def test_wrong_labels_come_first_and_are_left_out_when_asked(call, doubtful: Pat
     assert clean["y"].is_in(["class0", "class1"]).sum() == 359
 
 
+@needs_torch
 def test_labels_are_judged_by_some_made_wrong_on_purpose(call, doubtful: Path) -> None:
     result = call("labels", doubtful, "-t", "y", "--noise", 0.1, "--epochs", 6, "--rows", 200)
     assert result.exit_code == 0, result.stderr
@@ -290,6 +294,7 @@ def test_labels_are_judged_by_some_made_wrong_on_purpose(call, doubtful: Path) -
     assert classes["picked"].is_sorted()
 
 
+@needs_torch
 def test_a_label_is_named_and_numbers_of_rows_are_those_of_the_source(call, doubtful: Path) -> None:
     assert "--target" in call("labels", doubtful).stderr
     result = call("labels", doubtful, "-t", "y", "--rows", 100, "--epochs", 2, "--no-verify", "--json")

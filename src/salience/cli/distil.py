@@ -117,15 +117,17 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
     from salience.data.images import read_images
 
     given = run.options
+    teaching = _teaching(given)
     found = read_images(source or given["images"], given["size"], rows=given["rows"], seed=given["seed"])
     _check(found, given)
-    teaching = _teaching(given)
     return _judged(_tried(found, given, teaching, seed, progress), teaching, progress)[0]
 
 
 # ------------------------------------------------------------------------------------------------- before
 def _teaching(given: dict[str, Any]) -> Teaching:
-    from salience.instances.distillation.discovery import ORDERS
+    from salience.lazy import resolve
+
+    ORDERS = resolve("salience.instances.distillation.discovery:ORDERS [torch]")  # says what to install
     from salience.instances.distillation.trial import Teaching
 
     if given["confidence"] not in ORDERS:
