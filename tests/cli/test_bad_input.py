@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import gzip
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -163,3 +165,58 @@ def test_every_command_says_what_is_wrong(command: list[str], words: list[str], 
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
     assert all(word in result.stderr for word in words), result.stderr
     assert list(Path().iterdir()) == []
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with 4 kB left; needs the right to mount."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True)
+    if made.returncode:
+        pytest.skip("cannot mount a disk here")
+    (disk / "fill").write_bytes(bytes(60_000))
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)  # a traceback may hold a file open
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rank {data} -t click -o {disk}/runs",
+        "rank {data} -t click -o {disk}/runs --checkpoint-every 0",
+        "rank {data} -t click --shards 0/1 --state {disk}/part.arrow",
+        "select {data} -t click -o {disk}/runs",
+        "generate needle -o {disk}/g.csv",
+        "generate needle -o {disk}/g.parquet",
+        "plot runs/clicks -o {disk}/old.png",
+        "report runs/clicks -o {disk}/old.png",
+    ],
+)
+def test_a_disk_that_is_really_full_is_one_line_and_leaves_what_was_there(
+    command: str, call, clicks: Path, full_disk: Path
+) -> None:
+    assert call("rank", clicks, "-t", "click", "--no-report").exit_code == 0
+    (full_disk / "old.png").write_text("old")
+    result = call(*command.format(data=clicks, disk=full_disk).split())
+    assert result.exit_code == 2, result.stderr
+    said = [line for line in result.stderr.splitlines() if not line.startswith("note")]
+    assert len(said) == 1
+    assert said[0].startswith(f"cannot write {full_disk}")
+    assert "the disk is full; free some space or" in said[0]
+    assert sorted(p.name for p in full_disk.rglob("*")) == ["fill", "old.png"]
+    assert (full_disk / "old.png").read_text() == "old"
+
+
+@pytest.mark.parametrize("command", ["methods --json", "--version", "methods"])
+def test_an_output_that_cannot_be_written_is_one_line(command: str) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "salience", *command.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("cannot write the output")
+    assert len(done.stderr.splitlines()) == 1

@@ -24,7 +24,23 @@ def main() -> None:
     except SystemExit as done:
         # Whatever a command leaves behind is written and synced by now. Freeing millions of objects one by one
         # before the process ends would take as long as ranking a small file.
-        with contextlib.suppress(BrokenPipeError):  # `salience ... | head` has read enough
+        code = done.code if isinstance(done.code, int) else int(done.code is not None)
+        try:
             sys.stdout.flush()
+        except BrokenPipeError:  # `salience ... | head` has read enough
+            pass
+        except OSError as error:
+            code = code or _unwritten(error)
+        with contextlib.suppress(OSError):
             sys.stderr.flush()
-        os._exit(done.code if isinstance(done.code, int) else int(done.code is not None))
+        os._exit(code)
+    except OSError as error:  # of what is said before a command runs: --help, --version
+        os._exit(_unwritten(error))
+
+
+def _unwritten(error: OSError) -> int:
+    """Say that the output is not whole; the exit code for it."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"cannot write the output: {error.strerror}\n")
+        sys.stderr.flush()
+    return 2

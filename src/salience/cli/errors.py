@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -84,6 +85,11 @@ def explain(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt):
         return "stopped by Ctrl-C", STOPPED
     if isinstance(error, OSError):
+        if error.errno == errno.ENOSPC and not error.filename and "cannot write" not in str(error):
+            return (
+                "cannot write the output, or a temporary file: the disk is full; free some space",
+                BAD_INPUT,
+            )
         where = f" ({error.filename})" if error.filename else ""
         return _one_line(f"{error.strerror or error}{where}"), BAD_INPUT
     if isinstance(error, MemoryError):

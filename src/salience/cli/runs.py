@@ -183,6 +183,7 @@ def plot(
     from salience import plotting
     from salience.cli import show
     from salience.cli.rank import columns_of
+    from salience.results.storage import written_beside
     from salience.runs import Run
 
     opened = Run.open(run)
@@ -206,7 +207,8 @@ def plot(
         options |= {name: scores.frame[name][0] for name in scores.by}
     path = output or opened.path / f"{what}.png"
     ax = plotting.PICTURES[what](scores, **options)
-    ax.figure.savefig(path, dpi=150, bbox_inches="tight")
+    with written_beside(path) as beside:
+        ax.figure.savefig(beside, format=path.suffix.lstrip(".") or "png", dpi=150, bbox_inches="tight")
     show.conclude(str(path))
 
 

@@ -20,6 +20,7 @@ from salience.data.readers import anywhere, open_described
 from salience.data.readers.source import Shard
 from salience.data.states import State, pack, unpack
 from salience.parallel import reduce
+from salience.results.storage import TEMPORARY, plain_errors
 
 __all__ = ["fold_on_cluster", "open_planned"]
 
@@ -54,7 +55,8 @@ def fold_on_cluster(
         spool = None
         if not all(shard.path for shard in shards):
             spool = _Spool(directory, plan)
-            spool.write(source, shards, names)
+            with plain_errors(directory, TEMPORARY):
+                spool.write(source, shards, names)
         else:
             plan = replace(plan, source=anywhere(plan.source))
         one = _Fold(plan, empty, tuple(derive), names, spool)

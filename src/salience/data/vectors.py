@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from salience.data.arrays import not_an_array, opened_npz
 from salience.data.readers.source import SourceError, near
+from salience.results.storage import TEMPORARY, plain_errors
 
 __all__ = ["read_labels", "read_vectors"]
 
@@ -199,7 +200,10 @@ def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     shape = (sum(map(len, parts)), parts[0].shape[1])
     if int(np.prod(shape)) * kind.itemsize <= IN_MEMORY:
         return np.concatenate(parts).astype(kind, copy=False)
-    with tempfile.TemporaryFile() as file:
+    with tempfile.TemporaryFile() as file, plain_errors(Path(tempfile.gettempdir(), "vectors"), TEMPORARY):
+        os.posix_fallocate(
+            file.fileno(), 0, int(np.prod(shape)) * kind.itemsize
+        )  # a full disk would kill later
         joined: NDArray[Any] = np.memmap(file, kind, "w+", shape=shape)
     first = 0
     for piece in _pieces(parts):

@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 from salience.results.checksums import AGAIN, CHECKSUM, ROOM, check, check_format, seal
 from salience.results.meta import Meta
 
-__all__ = ["FORMAT", "load", "plain_errors", "save", "save_frame", "sync", "written_beside"]
+__all__ = ["FORMAT", "TEMPORARY", "load", "plain_errors", "save", "save_frame", "sync", "written_beside"]
 
 FORMAT = 2
 FOOTER = b"salience"
 REPLICATES = "__replicates__"  # a list of R float32 per row
+
+
+TEMPORARY = "say TMPDIR=/another/folder before the command"
 
 
 @contextmanager
@@ -120,11 +123,11 @@ class plain_errors:
 
 def _system_error(error: BaseException | None) -> int | None:
     """The number of what the system complained of; None for any other error."""
-    if isinstance(error, OSError):
-        return error.errno or 0
-    # polars says what the system said only in the text of an exception of its own kind
+    if isinstance(error, OSError) and error.errno:
+        return error.errno
+    # polars says what the system said only in the text of an exception, sometimes of its own kind
     told = re.search(r"os error (\d+)", str(error)) if isinstance(error, Exception) else None
-    return int(told[1]) if told else None
+    return int(told[1]) if told else 0 if isinstance(error, OSError) else None
 
 
 def save(

@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
+from salience.results.storage import written_beside
+
 __all__ = ["Planted", "Recipe", "blocks", "generate", "write"]
 
 Truth = tuple[tuple[str, ...], ...]
@@ -154,6 +156,8 @@ def write(
     ------
     ValueError
         If the format is not known.
+    OSError
+        If it cannot be written; the message says why and what to do.
     """
     path = Path(path)
     kind = format or path.suffix.lstrip(".")
@@ -161,11 +165,9 @@ def write(
         raise ValueError(
             f"cannot write {kind!r}; give format= or a suffix out of {', '.join(sorted(_SINKS))}"
         )
-    beside = path.with_name(path.name + ".partial")
-    with _SINKS[kind](beside, compression) as append:
+    with written_beside(path) as beside, _SINKS[kind](beside, compression) as append:
         for frame in blocks(recipe, rows, seed, block_rows):
             append(frame)
-    beside.replace(path)
     return path
 
 

@@ -17,6 +17,7 @@ import polars as pl
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from salience.results.storage import written_beside
 from salience.tabular.numbers import names_of, numbers_of
 from salience.tabular.responsiveness.feature import CLOSE, Feature
 from salience.tabular.responsiveness.rule import Floats, Mask, Rule
@@ -244,7 +245,8 @@ class ActionSpace:
     def save(self, path: str | PathLike[str]) -> None:
         """Write to a ``.toml`` or ``.json`` file that a person can edit."""
         text = _WRITERS[_suffix(path)](self.to_dict())
-        Path(path).write_text(text, encoding="utf-8")
+        with written_beside(path) as beside:
+            beside.write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, path: str | PathLike[str], X: Any = None) -> ActionSpace:
