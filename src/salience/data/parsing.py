@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from numba import njit
 
 #: Classes of a parsed value. INT: int64 bits. BIG: uint64 at or above 2**63. REAL: float64 bits, not integral
-#: in 64 bits. TEXT: not a number. LONG: an integer of more than 64 bits (its float64 bits; equal only as
-#: text).
+#: in 64 bits. TEXT: not a number. LONG: an integer of more than 64 bits, or digits beyond the range of
+#: float64 (3e450, 1e-400): its float64 bits, equal only as text.
 NULL, INT, BIG, REAL, TEXT, LONG, _SLOW, _SLOW_LONG = range(8)
 
 _POW10 = 10.0 ** np.arange(23)
@@ -123,6 +123,8 @@ def _parse_number(data, a, b):  # type: ignore[no-untyped-def]
             return (INT if mantissa < _TWO63 else BIG), mantissa
         if mantissa <= _TWO63:
             return INT, ~mantissa + np.uint64(1)
+    if mantissa == 0:
+        return INT, mantissa
     if exponent == 0:
         return _SLOW_LONG, np.uint64(0)
     if overflow or mantissa > _TWO53 or exponent > 22 or exponent < -22:
@@ -169,7 +171,7 @@ def _gather_slow(data, offsets, classes, where, starts, text):  # type: ignore[n
 def _settle_slow(values, where, classes, bits):  # type: ignore[no-untyped-def]
     for k in range(len(where)):
         i = where[k]
-        if classes[i] == _SLOW_LONG:
+        if classes[i] == _SLOW_LONG or np.isinf(values[k]) or values[k] == 0:
             classes[i] = LONG
             bits[i] = np.float64(values[k]).view(np.uint64)
         else:
