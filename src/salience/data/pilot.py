@@ -17,14 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from salience.data.encoding import numbers
 from salience.data.hashing import KINDS, MISSING, as_text, identities
+from salience.data.kinds import Finding, decide_kind, read
 
 PILOT_ROWS = 1 << 18
 PIECE_ROWS = 8192
 _MANY_SHARDS = 8
 _READ_ROWS = 4_000_000  # to get at the pilot's rows; or an eighth of all rows
-NUMBER_SHARE = 0.98  # of the texts that are not missing: so many must read as numbers (or times)
 BINNED_ABOVE = 64  # distinct numbers in the pilot
 HEAVY_SHARE = 1 / 2048
 MOST_HEAVY = 1024
@@ -225,22 +224,6 @@ def _joined(folds: list[tuple[pa.Array, NDArray[np.int64]]]) -> Values:
     )
 
 
-def decide_kind(values: Values, physical: str, missing: tuple[str, ...]) -> str:
-    """Kind of a column from its physical type and, for texts, from what they read as."""
-    if physical in _KIND_OF:
-        return _KIND_OF[physical]
-    for kind in ("number", "time"):
-        present = identities(values.values, kind, missing)[0] != MISSING
-        read = ~np.isnan(numbers(values.values, kind, missing)) & present
-        total = values.counts[present].sum()
-        if total and values.counts[read].sum() >= NUMBER_SHARE * total:
-            return kind
-    return "text"
-
-
-_KIND_OF = {"integer": "number", "real": "number", "boolean": "number", "time": "time", "list": "list"}
-
-
 def column_plan(
     name: str,
     values: Values,
@@ -249,8 +232,8 @@ def column_plan(
     bins: int,
     rows: int,
     given: Mapping[str, Any],
-) -> ColumnPlan:
-    """Decide everything about a column but its cap and vocabulary.
+) -> tuple[ColumnPlan, Finding | None]:
+    """Decide everything about a column but its cap and vocabulary, and find what is to be said about its kind.
 
     Parameters
     ----------
@@ -263,9 +246,11 @@ def column_plan(
     given : mapping
         What the user decided instead.
     """
-    kind = given.get("kind") or decide_kind(values, physical, missing)
+    kind, finding = given.get("kind"), None
+    if kind is None:
+        kind, finding = decide_kind(values.values, values.counts, physical, missing)
     nested = physical == "list"  # then the values are identities already
-    row_hashes = values.values.to_numpy() if nested else identities(values.values, kind, missing)[0]
+    row_hashes, numeric = (values.values.to_numpy(), None) if nested else read(values.values, kind, missing)
     keys, inverse = np.unique(row_hashes, return_inverse=True)
     counts = np.bincount(inverse, values.counts, len(keys)).astype(np.int64)
     pilot = int(counts.sum())
@@ -276,13 +261,13 @@ def column_plan(
         "heavy": heavy_values(keys, counts, pilot),
         "coverage": float(counts.sum() / pilot) if pilot else 0.0,
     }
-    if kind in ("number", "time") and not nested:
-        numeric = numbers(values.values, kind, missing)
+    if numeric is not None:
         finite = np.isfinite(numeric)
         plan |= _moments(numeric[finite], values.counts[finite])
         if len(keys) > BINNED_ABOVE:
             plan["edges"] = quantile_edges(numeric[finite], values.counts[finite], bins)
-    return ColumnPlan(name=name, kind=kind, **(plan | {k: v for k, v in given.items() if k in _GIVEN}))
+    plan |= {k: v for k, v in given.items() if k in _GIVEN}
+    return ColumnPlan(name=name, kind=kind, **plan), finding
 
 
 _GIVEN = ("edges", "heavy", "cap", "distinct", "vocabulary", "separator")

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from salience.data.budget import parse_memory, rows_of_a_block, with_caps
+from salience.data.kinds import Finding, notes_on
 from salience.data.labels import LabelPlan, plan_labels
 from salience.data.multivalues import vocabularies
 from salience.data.pilot import ColumnPlan, Pilot, Values, check_kind, column_plan
@@ -269,7 +270,7 @@ def plan(
 
     pilot = Pilot(source, source.columns, budget, seed)
     label_pilots: dict[str, Values] = {}
-    decided: dict[str, Future[ColumnPlan]] = {}
+    decided: dict[str, Future[tuple[ColumnPlan, Finding | None]]] = {}
     with ThreadPoolExecutor(2) as pool:  # sorting releases the GIL; one thread decides while another reads
         for name, values in pilot.columns():
             own = {"kind": "list"} | given.get(name, {}) if name in separators else given.get(name, {})
@@ -277,7 +278,8 @@ def plan(
             decided[name] = pool.submit(column_plan, *about)
             if name in labels:
                 label_pilots[name] = values
-    plans = {name: future.result() for name, future in decided.items()}
+    plans = {name: future.result()[0] for name, future in decided.items()}
+    findings = {name: found for name, future in decided.items() if (found := future.result()[1]) is not None}
     for name in labels:
         _refuse_list(name, plans[name].kind)
     if separators:
@@ -307,7 +309,11 @@ def plan(
         seed=seed,
         subsample=subsample,
         pilot_rows=pilot.rows,
-        notes=(*getattr(source, "notes", ()), *(_dropped(t) for t in targets if t.missing)),
+        notes=(
+            *getattr(source, "notes", ()),
+            *(_dropped(t) for t in targets if t.missing),
+            *notes_on(findings),
+        ),
     )
 
 

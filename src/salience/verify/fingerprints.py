@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from salience.data.hashing import combine, element_kind, hash_value, identities
-from salience.data.pilot import Values, decide_kind, value_counts
+from salience.data.kinds import decide_kind
+from salience.data.pilot import value_counts
 
 # What a plan takes for missing unless told otherwise: a fingerprint must be that of a scan of the same rows.
 MISSING_TEXTS = ("", "{}")
@@ -96,7 +97,7 @@ def planned_kind(values: pa.Array | pa.ChunkedArray) -> str:
     if kind != "text" or not len(values):
         return kind
     one = pa.concat_arrays(values.chunks) if isinstance(values, pa.ChunkedArray) else values
-    return decide_kind(Values(*value_counts(one)), "text", MISSING_TEXTS)
+    return decide_kind(*value_counts(one), "text", MISSING_TEXTS)[0]
 
 
 def from_sums(sums: dict[str, int], rows: int) -> str:
