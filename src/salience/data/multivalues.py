@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 
 from salience.data.hashing import as_text
 
-SEPARATORS = (",", "-")
+SEPARATORS = (",", "-", ";", "|")  # of a column that is said to hold several values
+TELLING = (";", "|", ",")  # seen in a column, these may tell that it does; a dash or a blank is in any text
 MOST_TOKENS = 1024
+_LOOKED_AT = 4096  # distinct values
+_MARKUP = r"^\s*[\[{<\"]"
+# decimal commas and commas between thousands; of the latter all but the first group have three digits
+_WRITTEN_NUMBER = r"^\s*[+-]?(?:\d*,\d+|\d{1,3}(?:,\d{3})+(?:\.\d*)?|\d{1,3}(?:\.\d{3})+,\d*)\s*$"
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +69,57 @@ def split(array: pa.Array, separator: str) -> tuple[NDArray[np.int64], pa.Array]
     return np.concatenate([[0], np.cumsum(lengths)]), pc.utf8_trim_whitespace(tokens)
 
 
+def separator_of(values: pa.Array) -> tuple[str, str] | None:
+    """What separates the tokens of texts that look like lists, and one of the texts; None if they do not.
+
+    They do when half of the distinct texts fall into several tokens, in differing number, and the tokens occur
+    in three texts each on average, most of them both in front and further behind. Names, dates, addresses and
+    codes have their parts in fixed places, prose hardly repeats what is between its commas.
+
+    Parameters
+    ----------
+    values : pyarrow.Array of strings
+        A pilot; a text may occur several times.
+
+    Examples
+    --------
+    >>> tags = ["a", "b", "c", "a;b", "a;c", "b;c", "a;b;c"]
+    >>> separator_of(pa.array(tags)), separator_of(pa.array(["Kim, Ann", "Kim, Bo", "Lee, Ann", "Lee, Bo"]))
+    ((';', 'a;b;c'), None)
+    """
+    spread = np.linspace(0, max(len(values) - 1, 0), min(len(values), _LOOKED_AT)).astype(np.int64)
+    texts = pc.unique(as_text(values.take(pa.array(spread))).cast(pa.large_string())).drop_null()
+    if _share(pc.match_substring_regex(texts, _MARKUP)) > 1 / 50:
+        return None
+    for mark in TELLING:
+        parted = texts.filter(pc.match_substring(texts, mark))
+        if len(parted) == 0 or 2 * len(parted) < len(texts) or not _recur(*split(texts, mark)):
+            continue
+        if mark != "," or _share(pc.match_substring_regex(parted, _WRITTEN_NUMBER)) <= 0.98:
+            short = np.argmax(pc.count_substring(parted, mark).to_numpy() <= 2)
+            return mark, parted[int(short)].as_py()
+    return None
+
+
+def _share(true: pa.Array) -> float:
+    return float(pc.mean(true).as_py() or 0.0)
+
+
+def _recur(offsets: NDArray[np.int64], tokens: pa.Array) -> bool:
+    """Whether tokens come again and again, in any place of lists of any length."""
+    lengths = np.diff(offsets)
+    codes = np.asarray(tokens.dictionary_encode().indices)
+    vocabulary = int(codes.max()) + 1
+    first = np.zeros(len(codes), bool)
+    first[offsets[:-1]] = True
+    anywhere = np.isin(np.arange(vocabulary), codes[first]) & np.isin(np.arange(vocabulary), codes[~first])
+    return bool(
+        len(codes) >= 3 * vocabulary
+        and np.bincount(lengths).max() <= 0.9 * len(lengths)
+        and anywhere[codes].mean() >= 0.5
+    )
+
+
 def vocabularies(
     batches: Iterable[pa.RecordBatch], separators: Mapping[str, str | None], missing: tuple[str, ...]
 ) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -74,7 +130,7 @@ def vocabularies(
     batches : iterable of pyarrow.RecordBatch
         A pilot.
     separators : mapping of str to str or None
-        Column -> separator. None: of ``","`` and ``"-"`` the one that occurs more often.
+        Column -> separator. None: of `SEPARATORS` the one that occurs most often.
     missing : tuple of str
         Tokens that stand for no value.
 

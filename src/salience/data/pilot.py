@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from salience.data.hashing import KINDS, MISSING, as_text, identities
 from salience.data.kinds import Finding, decide_kind, read
+from salience.data.multivalues import separator_of
 
 PILOT_ROWS = 1 << 18
 PIECE_ROWS = 8192
@@ -266,6 +267,9 @@ def column_plan(
         plan |= _moments(numeric[finite], values.counts[finite])
         if len(keys) > BINNED_ABOVE:
             plan["edges"] = quantile_edges(numeric[finite], values.counts[finite], bins)
+    if not nested and (kind == "list" or (kind == "text" and given.get("kind") is None)):
+        lists = separator_of(values.values.filter(pa.array(row_hashes != MISSING)))
+        finding = finding if lists is None else Finding("list", lists[0], lists[1:])
     plan |= {k: v for k, v in given.items() if k in _GIVEN}
     return ColumnPlan(name=name, kind=kind, **plan), finding
 

@@ -231,8 +231,8 @@ def plan(
         Ordered bins of number columns with more than 64 distinct values, and of a number label with more than
         20.
     multivalue : sequence of str or mapping of str to str, optional
-        Columns that hold several tokens, and what separates them (otherwise "," or "-", whichever is more
-        frequent).
+        Columns that hold several tokens, and what separates them (otherwise what seems to, or of "," "-" ";" "|"
+        the most frequent).
     seed : int
         Of the pilot's offset, the subsample and everything random in the scan.
     subsample : int
@@ -282,7 +282,12 @@ def plan(
     findings = {name: found for name, future in decided.items() if (found := future.result()[1]) is not None}
     for name in labels:
         _refuse_list(name, plans[name].kind)
+        if (found := findings.get(name)) is not None and found.what == "list":
+            del findings[name]
     if separators:
+        for name, separator in separators.items():
+            if (looks := findings.pop(name, None)) is not None and separator is None:
+                separators[name] = looks.kind
         for name, (separator, tokens) in vocabularies(
             pilot.batches(list(separators)), separators, symbols
         ).items():
