@@ -951,6 +951,12 @@ def test_text_columns_are_named():
         ResponsivenessScorer(space).score(pl.DataFrame({"x1": [1], "town": [1]}), above(0, 2))
 
 
+@pytest.mark.parametrize("dtype", [str, object])
+def test_an_array_of_texts_is_no_array_of_numbers(dtype):
+    with pytest.raises(TypeError, match="X must be numbers"):
+        ActionSpace.from_data(np.array([["07"], ["7"]], dtype=dtype))
+
+
 # ---- the scorer and its results -------------------------------------------------------------------------
 
 

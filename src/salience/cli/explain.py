@@ -40,6 +40,7 @@ def explain(
     ] = None,
     rows: Annotated[int, o.machine(min=50, help="Most rows the model is fitted on.")] = 20_000,
     format: o.Format = None,
+    read_as: o.As = None,
     seed: o.Seed = 0,
     output: o.Output = Path("runs"),
     name: o.Name = None,
@@ -66,7 +67,8 @@ def explain(
         )
     if actions is not None:
         actions.open().close()  # a wrong name is said before the work, not after it
-    frame, this = _read(open_table(source, format=format, label=target), label, rows, row, seed)
+    opened = open_table(source, format=format, label=target)
+    frame, this = _read(opened, label, rows, row, seed, o.declared(read_as, opened.columns))
     if suggest_actions is not None:
         suggested_actions(pl.concat([frame.drop(label), this], how="vertical_relaxed")).save(suggest_actions)
         show.conclude_unless(
@@ -102,15 +104,17 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
     from salience.tabular.case import Case
 
     given, label = run.options, run.options["target"][0]
-    frame, this = _read(reopened(run, source), label, given["rows"], given["row"], given["seed"])
+    opened = reopened(run, source)
+    declared = o.declared(given.get("read_as"), opened.columns)
+    frame, this = _read(opened, label, given["rows"], given["row"], given["seed"], declared)
     case = Case(frame, label, this, model=given["model"], outcome=given["outcome"], seed=given["seed"])
     return case.verdict(seed=seed, progress=progress)
 
 
-def _read(opened: Any, label: str, rows: int, row: int, seed: int) -> tuple[Any, Any]:
+def _read(opened: Any, label: str, rows: int, row: int, seed: int, declared: Any) -> tuple[Any, Any]:
     """The rows the model is fitted on, and the one that is explained, which is not among them."""
     from salience.cli.judging import read_planned, read_row
 
-    this = read_row(opened, label, row, seed)
-    others = read_planned(opened, label, rows, seed)
+    this = read_row(opened, label, row, seed, declared)
+    others = read_planned(opened, label, rows, seed, declared)
     return others.join(this, on=others.columns, how="anti", nulls_equal=True), this.drop(label)

@@ -23,6 +23,7 @@ def transforms(
         Path | None, typer.Option(help="Write the grid of candidates for a model search there, as JSON.")
     ] = None,
     format: o.Format = None,
+    read_as: o.As = None,
     focus: Annotated[list[str] | None, typer.Option(help="Only these columns (a,b or repeat).")] = None,
     memory: o.Memory = "1GiB",
     threads: o.Threads = 2,
@@ -40,15 +41,16 @@ def transforms(
     if not target and grid is None:
         raise ValueError("transforms are compared by what they tell about a label; name it: --target COLUMN")
     opened = open_table(source, format=format, label=target)
+    planned: dict[str, Any] = {"spec": o.declared(read_as, opened.columns) or None, "memory": memory}
     if grid is not None:
-        show.conclude_unless(json, _write_grid(opened, target, o.split_names(focus), memory, seed, grid))
+        show.conclude_unless(json, _write_grid(opened, target, o.split_names(focus), seed, grid, planned))
     if not target:
         return
     if supervised:
-        _show_bins(opened, target[0], o.split_names(focus), memory, threads, seed, top, json)
+        _show_bins(opened, target[0], o.split_names(focus), threads, seed, top, json, planned)
         return
-    settings: dict[str, Any] = {"transforms": preset, "focus": o.split_names(focus), "memory": memory}
-    ranker = RankingPass(target[0], n_jobs=threads, random_state=seed, **settings)
+    settings: dict[str, Any] = {"transforms": preset, "focus": o.split_names(focus)}
+    ranker = RankingPass(target[0], n_jobs=threads, random_state=seed, **settings, **planned)
     with show.progress("counting") as tell:
         ranker.fit(opened, progress=tell)
     found = ranker.scores_.frame.select("column", "value", "lo", "hi", "null", "card", "kind", "verdict")
@@ -61,14 +63,14 @@ def transforms(
 
 
 def _write_grid(
-    source: Any, target: list[str] | None, focus: list[str], memory: str, seed: int, path: Path
+    source: Any, target: list[str] | None, focus: list[str], seed: int, path: Path, how: dict[str, Any]
 ) -> str:
     """Write the grid; says what is in it."""
     from salience.data.plan import plan
     from salience.results.storage import written_beside
     from salience.tabular.transforms import pilot_statistics, transformation_json
 
-    planned = plan(source, target, memory=memory, seed=seed)
+    planned = plan(source, target, seed=seed, **how)
     chosen = [column for column in planned.columns if not focus or column.name in focus]
     numbers = [column.name for column in chosen if column.kind == "number"]
     text = transformation_json(pilot_statistics(source, planned, numbers), [column.name for column in chosen])
@@ -78,7 +80,14 @@ def _write_grid(
 
 
 def _show_bins(
-    source: Any, label: str, focus: list[str], memory: str, threads: int, seed: int, top: int, json: bool
+    source: Any,
+    label: str,
+    focus: list[str],
+    threads: int,
+    seed: int,
+    top: int,
+    json: bool,
+    how: dict[str, Any],
 ) -> None:
     """Bins chosen for the label, and what they tell about it."""
     import polars as pl
@@ -87,7 +96,7 @@ def _show_bins(
     from salience.report.words import number
     from salience.tabular.transforms import supervised_bins
 
-    settings: dict[str, Any] = {"memory": memory, "n_jobs": threads, "seed": seed}
+    settings: dict[str, Any] = {"n_jobs": threads, "seed": seed, **how}
     with show.progress("counting") as tell:
         found = supervised_bins(source, label, columns=focus or None, progress=tell, **settings)
     if json:
@@ -110,6 +119,7 @@ def evolve(
     heuristic: Annotated[str, typer.Option(help="Model: surrogate-SGD, surrogate-LR, ...")] = "surrogate-SGD",
     rows: Annotated[int, typer.Option(min=100, help="Rows of the source to use.")] = 50_000,
     format: o.Format = None,
+    read_as: o.As = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the grown model there, as JSON.")
     ] = None,
@@ -125,7 +135,8 @@ def evolve(
 
     if not target:
         raise ValueError("a model is grown to predict a label; name it: --target COLUMN")
-    frame = read_planned(open_table(source, format=format, label=target), target[0], rows, seed)
+    opened = open_table(source, format=format, label=target)
+    frame = read_planned(opened, target[0], rows, seed, o.declared(read_as, opened.columns))
     settings: dict[str, Any] = {
         "rounds": rounds,
         "order": order,

@@ -43,6 +43,7 @@ def interactions(
     rows: Annotated[int, o.machine(min=50, help="Most rows: of more, so many are drawn.")] = 20_000,
     focus: Annotated[list[str] | None, o.what(help="Only these columns (a,b or repeat).")] = None,
     format: o.Format = None,
+    read_as: o.As = None,
     seed: o.Seed = 0,
     output: o.Output = Path("runs"),
     name: o.Name = None,
@@ -63,7 +64,8 @@ def interactions(
     opened = open_table(source, format=format, label=target)
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "interactions", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
-        frame = _wanted(read_planned(opened, label, rows, seed), label, o.split_names(focus))
+        frame = read_planned(opened, label, rows, seed, o.declared(read_as, opened.columns))
+        frame = _wanted(frame, label, o.split_names(focus))
         with show.progress("exploring", "steps") as tell, pictures.remarks(run.note):
             found = interaction_cloud(
                 frame, label, seed=seed, progress=tell, **{name: ctx.params[name] for name in SETTINGS}
@@ -87,7 +89,9 @@ def judge_again(run: Run, source: str | None, *, rows: int, seed: int, progress:
     from salience.tabular.rashomon.tables import judge_pairs
 
     given, label = run.options, run.options["target"][0]
-    frame = read_planned(reopened(run, source), label, min(rows, given["rows"]), seed)
+    opened = reopened(run, source)
+    declared = o.declared(given.get("read_as"), opened.columns)
+    frame = read_planned(opened, label, min(rows, given["rows"]), seed, declared)
     frame = _wanted(frame, label, o.split_names(given["focus"]))
     of_the_model = {name: given[name] for name in ("model", "held", "shuffles")}
     return judge_pairs(frame, label, seed=seed, progress=progress, **of_the_model)

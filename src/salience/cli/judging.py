@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from salience.tabular.streaming.passes import RankingPass
     from salience.verify.verdict import Verdict
 
+Spec = Mapping[str, Mapping[str, Any]] | None  # overrides of a plan, by column
+
 __all__ = [
     "VERIFY_ROWS",
     "as_arrays",
@@ -89,6 +91,10 @@ def verdict_on(
     }
     known: dict[str, Any] = ranker.get_params(deep=False)
     kept = set(frame.columns)
+    if ranker.preset is None:  # a sample must not be read in another way than the whole
+        decided = {name: {"kind": kind} for name, kind in kinds.items() if name in kept}
+        given = {name: own for name, own in (ranker.spec or {}).items() if name in kept}
+        plain["spec"] = decided | given
     for name in ("focus", "exclude"):
         plain[name] = [column for column in known[name] if column in kept]
     settings = {"estimator": estimator, "seed": seed, "n_jobs": threads, "progress": progress}
@@ -106,7 +112,8 @@ def read_sample(
     target : str or None
         Only rows that have this label are drawn.
     kinds : mapping of column to kind
-        ``"number"`` columns become Float64; columns that are not named are left out, lists too.
+        Numbers become Float64, texts String, written times Datetime; columns that are not named are left out, lists
+        too.
     rows, seed : int
 
     Returns
@@ -133,7 +140,7 @@ def read_sample(
     return frame.sample(min(rows, len(frame)), seed=seed, shuffle=True)
 
 
-def read_row(source: Any, target: str, row: int, seed: int) -> pl.DataFrame:
+def read_row(source: Any, target: str, row: int, seed: int, spec: Spec = None) -> pl.DataFrame:
     """One row of a source, by its number from 0, as `read_planned` reads rows.
 
     Raises
@@ -145,7 +152,7 @@ def read_row(source: Any, target: str, row: int, seed: int) -> pl.DataFrame:
 
     if row >= source.rows:
         raise ValueError(f"there is no row {row:,}: the source has {source.rows:,}, numbered from 0")
-    kinds = _kinds(source, target, seed)
+    kinds = _kinds(source, target, seed, spec)
     columns = _columns_read(source, target, kinds)
     first = 0
     for shard in source.shards():
@@ -159,7 +166,9 @@ def read_row(source: Any, target: str, row: int, seed: int) -> pl.DataFrame:
     raise ValueError(f"row {row:,} could not be read: the source has changed")
 
 
-def read_numbered(source: Any, target: str, rows: int, seed: int) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+def read_numbered(
+    source: Any, target: str, rows: int, seed: int, spec: Spec = None
+) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     """Rows of a source in their order and their numbers in it, from 0; of a larger one so many drawn evenly.
 
     Rows without a label are left out; columns as in `read_sample`.
@@ -168,7 +177,7 @@ def read_numbered(source: Any, target: str, rows: int, seed: int) -> tuple[pl.Da
 
     from salience.data.pilot import PIECE_ROWS
 
-    kinds = _kinds(source, target, seed)
+    kinds = _kinds(source, target, seed, spec)
     columns = _columns_read(source, target, kinds)
     drawn = np.random.default_rng(seed).permutation(source.rows)[:rows]
     drawn.sort()
@@ -198,9 +207,9 @@ def of_source(scores: Scores, place: NDArray[np.int64]) -> Scores:
     return replace(scores, frame=scores.frame.with_columns(row=numbers))
 
 
-def read_planned(source: Any, target: str | None, rows: int, seed: int) -> pl.DataFrame:
-    """The same for a source that has no plan yet."""
-    return read_sample(source, target, _kinds(source, target, seed), rows, seed)
+def read_planned(source: Any, target: str | None, rows: int, seed: int, spec: Spec = None) -> pl.DataFrame:
+    """What `read_sample` reads of a source that has no plan yet; `spec` is what the person declares of columns."""
+    return read_sample(source, target, _kinds(source, target, seed, spec), rows, seed)
 
 
 def reopened(run: Run, moved: str | None) -> Any:
@@ -214,13 +223,17 @@ def reopened(run: Run, moved: str | None) -> Any:
     return open_source(source, label=given["target"][0], **how)
 
 
-def _kinds(source: Any, target: str | None, seed: int) -> dict[str, str]:
+def _kinds(source: Any, target: str | None, seed: int, spec: Spec) -> dict[str, str]:
     from salience.data.plan import plan
 
-    planned = plan(source, label=target, seed=seed)
+    planned = plan(source, label=target, seed=seed, spec=spec)
     kinds = {column.name: column.kind for column in planned.columns}
     # a label of few numbers is one of classes, whose names are texts
-    return kinds | {label.name: "number" for label in planned.labels if label.kind == "bins"}
+    return kinds | {
+        label.name: "number" if label.kind == "bins" else "text"
+        for label in planned.labels
+        if label.kind == "bins" or label.column.kind == "text"
+    }
 
 
 def _columns_read(source: Any, target: str | None, kinds: Mapping[str, str]) -> list[str]:
@@ -233,19 +246,34 @@ def _columns_read(source: Any, target: str | None, kinds: Mapping[str, str]) -> 
 
 
 def _as_frame(batches: Sequence[Any], columns: Sequence[str], kinds: Mapping[str, str]) -> pl.DataFrame:
-    """Batches as one frame, numbers as numbers; an infinite one is as good as missing, and so is an empty text."""
+    """Batches as one frame, columns of the kinds they are planned as; what is infinite or empty is missing."""
     import polars as pl
 
+    parts = [
+        pl.DataFrame([_as_series(name, batch.column(name), kinds.get(name)) for name in columns])
+        for batch in batches
+    ]
+    return pl.concat(parts, how="vertical_relaxed")
+
+
+def _as_series(name: str, values: Any, kind: str | None) -> pl.Series:
+    """A column as its kind; one without a kind as it is stored."""
+    import numpy as np
+    import polars as pl
+
+    from salience.data.encoding import numbers
+    from salience.data.hashing import as_text
+    from salience.data.readers.schema import physical
     from salience.verify.fingerprints import MISSING_TEXTS
 
-    # readers code text where it repeats; polars cannot make numbers of codes
-    parts = [
-        pl.DataFrame(batch).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String)) for batch in batches
-    ]
-    numbers = [pl.col(n).cast(pl.Float64, strict=False) for n in columns if kinds.get(n) == "number"]
-    known = [pl.when(number.is_finite()).then(number) for number in numbers]
-    told = pl.col(pl.String)
-    frame = pl.concat(parts, how="vertical_relaxed").with_columns(
-        pl.when(~told.is_in(MISSING_TEXTS)).then(told)
-    )
-    return frame.with_columns(known)
+    stored = physical(values.type)
+    if kind == "number" or (kind == "time" and stored == "text"):
+        found = numbers(values, kind, MISSING_TEXTS)
+        known = pl.Series(name, np.where(np.isfinite(found), found, np.nan), nan_to_null=True)
+        return known if kind == "number" else (1e6 * known).round().cast(pl.Int64).cast(pl.Datetime("us"))
+    told = pl.Series(name, as_text(values) if kind == "text" and stored != "text" else values)
+    if told.dtype in (pl.Categorical, pl.Enum):  # readers code text where it repeats
+        told = told.cast(pl.String)
+    if told.dtype == pl.String:
+        told = told.set(told.is_in(MISSING_TEXTS), None)
+    return told

@@ -48,6 +48,7 @@ def write_kept(
     from pyarrow.csv import CSVWriter
     from pyarrow.parquet import ParquetWriter
 
+    from salience.data.encoding import numbers as as_numbers
     from salience.data.pilot import PIECE_ROWS
     from salience.results.storage import written_beside
 
@@ -65,7 +66,10 @@ def write_kept(
                 first += len(batch)
                 frame = pl.DataFrame(kept).with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
                 told = [name for name in numbers if frame.schema[name] == pl.String]
-                yield frame.with_columns(pl.col(told).cast(pl.Float64, strict=False)).to_arrow()
+                yield frame.with_columns(
+                    pl.Series(name, as_numbers(frame[name].to_arrow(), "number"), nan_to_null=True)
+                    for name in told
+                ).to_arrow()
 
     parts = tables()
     head = next(parts)

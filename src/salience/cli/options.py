@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Collection
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +29,10 @@ Delimiter = Annotated[str | None, data(help="Field separator of CSV.")]
 Encoding = Annotated[str | None, data(help="Text encoding, if not UTF-8.")]
 Missing = Annotated[
     list[str] | None, data(help="Text that stands for a missing value; repeat. Default: empty and {}.")
+]
+As = Annotated[
+    list[str] | None,
+    data("--as", help="Read a column as text, number or time: KIND:COLUMN, as in text:zip; repeat."),
 ]
 Seed = Annotated[int, machine(help="Seed of everything random.")]
 Threads = Annotated[int, machine(min=1, help="Threads.")]
@@ -87,6 +92,33 @@ def split_names(given: list[str] | None) -> list[str]:
     ['a', 'b', 'c,d']
     """
     return [name.strip() for row in csv.reader(given or []) for name in row if name.strip()]
+
+
+def declared(given: list[str] | None, columns: Collection[str]) -> dict[str, dict[str, str]]:
+    """What ``--as`` says of columns, as a plan takes it.
+
+    Examples
+    --------
+    >>> declared(["text:zip", "number:from:to"], ["zip", "from:to"])
+    {'zip': {'kind': 'text'}, 'from:to': {'kind': 'number'}}
+    """
+    from salience.data.readers.source import near
+
+    kinds = ("text", "number", "time")
+    said: dict[str, dict[str, str]] = {}
+    for one in given or []:
+        kind, _, name = one.partition(":")
+        if not name:
+            raise ValueError(f"--as {one}: write KIND:COLUMN, for instance text:zip")
+        if kind == "list":
+            raise ValueError(f"--as {one}: lists are named by --multivalue of `salience rank`")
+        if kind not in kinds:
+            raise ValueError(f"--as {one}: there is no kind {near(kind, kinds)}")
+        if name not in columns:
+            raise ValueError(f"--as {one}: there is no column {near(name, columns)}")
+        if said.setdefault(name, {"kind": kind})["kind"] != kind:
+            raise ValueError(f"--as says that {name!r} is {said[name]['kind']} and that it is {kind}")
+    return said
 
 
 def one_label(target: list[str] | None, why: str) -> str:

@@ -16,6 +16,7 @@ def audit(
     source: o.Source,
     target: Label = None,
     format: o.Format = None,
+    read_as: o.As = None,
     memory: o.Memory = "1GiB",
     threads: o.Threads = 2,
     seed: o.Seed = 0,
@@ -28,8 +29,9 @@ def audit(
     from salience.tabular.auditing import audit as look
 
     opened = open_table(source, format=format)
+    spec = o.declared(read_as, opened.columns)
     with show.progress("counting") as tell:
-        found = look(opened, label=target, memory=memory, n_jobs=threads, seed=seed, progress=tell)
+        found = look(opened, label=target, spec=spec, memory=memory, n_jobs=threads, seed=seed, progress=tell)
     show.notes(opened.notes)
     if json:
         show.as_json(show.records(found))
@@ -46,6 +48,7 @@ def rare(
         list[str] | None, typer.Option(help="COLUMN=VALUE that is known and no news; repeat.")
     ] = None,
     format: o.Format = None,
+    read_as: o.As = None,
     memory: o.Memory = "1GiB",
     threads: o.Threads = 2,
     seed: o.Seed = 0,
@@ -62,7 +65,7 @@ def rare(
 
     known = [_known_value(one) for one in ignore or []]
     opened = open_table(source, format=format)
-    planned = plan(opened, memory=memory, seed=seed)
+    planned = plan(opened, spec=o.declared(read_as, opened.columns), memory=memory, seed=seed)
     counts = OriginState([(column.name, "values") for column in planned.columns], planned, Origin(0), 1)
     with show.progress("counting") as tell:
         scan(planned, {"counts": counts}, source=opened, threads=threads, progress=tell)
@@ -90,6 +93,7 @@ def rare(
 def profile(
     source: o.Source,
     format: o.Format = None,
+    read_as: o.As = None,
     memory: o.Memory = "1GiB",
     threads: o.Threads = 2,
     seed: o.Seed = 0,
@@ -102,8 +106,9 @@ def profile(
     from salience.tabular.profiling import profile as look
 
     opened = open_table(source, format=format)
+    spec = o.declared(read_as, opened.columns)
     with show.progress("counting") as tell:
-        found = look(opened, memory=memory, n_jobs=threads, seed=seed, progress=tell)
+        found = look(opened, spec=spec, memory=memory, n_jobs=threads, seed=seed, progress=tell)
     show.notes(opened.notes)
     if json:
         show.as_json(show.records(found))
@@ -134,6 +139,7 @@ def rows(
     target: o.Target = None,
     k: Annotated[int, typer.Option("--keep", min=1, help="Most unusual rows kept.")] = 100,
     format: o.Format = None,
+    read_as: o.As = None,
     memory: o.Memory = "1GiB",
     threads: o.Threads = 2,
     seed: o.Seed = 0,
@@ -148,7 +154,8 @@ def rows(
     from salience.tabular.rows import RowReference, RowState
 
     opened = open_table(source, format=format, label=target)
-    planned = plan(opened, target[0] if target else None, memory=memory, seed=seed)
+    spec = o.declared(read_as, opened.columns)
+    planned = plan(opened, target[0] if target else None, spec=spec, memory=memory, seed=seed)
     state = RowState(planned, RowReference.from_pilot(opened, planned), k=k)
     with show.progress("measuring") as tell:
         scan(planned, {"rows": state}, source=opened, threads=threads, progress=tell)
@@ -167,6 +174,7 @@ def compare(
     b: Annotated[str, typer.Argument(help="The data it will see.")],
     exclude: Annotated[list[str] | None, typer.Option(help="Without these columns (a,b or repeat).")] = None,
     format: o.Format = None,
+    read_as: o.As = None,
     memory: o.Memory = "1GiB",
     threads: o.Threads = 2,
     seed: o.Seed = 0,
@@ -186,11 +194,12 @@ def compare(
     from salience.tabular.drift import compare as drift
 
     first, second = open_table(a, format=format), open_table(b, format=format)
+    spec = o.declared(read_as, first.columns)
     folder = o.run_folder(output, name or f"{o.run_folder(output, None, a).name}-drift", a)
     # A column has drifted when it tells which of the two sources a row is from: that is the label here.
     options = {**ctx.params, "source": f"{a} against {b}", "label": "which of the two a row is from"}
     with RunWriter(folder, "compare", options, force=force, argv=ctx.meta.get("argv")) as run:
-        settings: dict[str, Any] = {"memory": memory, "n_jobs": threads, "seed": seed}
+        settings: dict[str, Any] = {"spec": spec, "memory": memory, "n_jobs": threads, "seed": seed}
         with show.progress("counting") as tell:
             scores = drift(first, second, exclude=tuple(o.split_names(exclude)), progress=tell, **settings)
         run.info["title"] = "What has drifted"

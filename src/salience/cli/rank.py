@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,6 +33,7 @@ def rank(
     delimiter: o.Delimiter = None,
     encoding: o.Encoding = None,
     missing: o.Missing = None,
+    read_as: o.As = None,
     heuristic: Annotated[str, o.measure(help="Score; `salience methods --heuristics` lists them.")] = "mi",
     null: Annotated[str, o.measure(help="Noise level: analytic, permute, shift, none.")] = "analytic",
     normalize: Annotated[str, o.measure(help="none, label_entropy, ami, minmax.")] = "none",
@@ -120,7 +121,7 @@ def rank(
     stages = Stages()
     with stages("open"):
         opened = open_table(source, format=format, delimiter=delimiter, encoding=encoding, label=target)
-    ranker = ranker_from(ctx.params)
+    ranker = ranker_from(ctx.params, opened.columns)
     if state is not None:
         with show.progress("counting") as tell:
             ranker.fit(opened, shards=shards, progress=tell).save_state(state)
@@ -141,7 +142,7 @@ def rank(
                 verdict = judged(ranker, opened, target, estimator, seed)
         if audit:
             with stages("audit"):
-                odd = audited(opened, target, memory, threads, seed)
+                odd = audited(opened, target, memory, threads, seed, ranker.spec)
         write_run(run, ranker, verdict, report, odd, stages=stages, tsv=tsv)
     present(writer, ranker, target, verdict, top, json)
     if strict:
@@ -156,11 +157,13 @@ PASSED_ON = (
 )  # fmt: skip
 
 
-def ranker_from(given: Mapping[str, Any]) -> RankingPass:
-    """The ranker that the options of ``rank`` describe."""
+def ranker_from(given: Mapping[str, Any], columns: Sequence[str]) -> RankingPass:
+    """The ranker that the options of ``rank`` describe, for a source of these columns."""
     from salience.tabular.streaming.passes import RankingPass
 
     target = list(given["target"])
+    if given["preset"] is not None and given.get("read_as"):
+        raise ValueError(f"--preset {given['preset']} compares texts as they stand: leave out --as")
     missing = given["missing"]
     multivalue = dict(_split_separator(name) for name in given["multivalue"] or ())
     # a run of an older version may lack an option: then the ranker has its default
@@ -172,6 +175,7 @@ def ranker_from(given: Mapping[str, Any]) -> RankingPass:
         "focus": [*o.split_names(given["focus"]), *columns_of(given.get("focus_reference"))],
         "exclude": o.split_names(given["exclude"]),
         "multivalue": multivalue or (),
+        "spec": o.declared(given.get("read_as"), columns) or None,
         "n_jobs": given["threads"],
         "random_state": given["seed"],
     }
@@ -210,13 +214,15 @@ def judged(ranker: RankingPass, source: Any, target: list[str], estimator: str, 
         return verdict_on(ranker, source, target[0], kinds, progress=tell, **settings)
 
 
-def audited(source: Any, target: list[str], memory: str, threads: int, seed: int) -> pl.DataFrame:
+def audited(
+    source: Any, target: list[str], memory: str, threads: int, seed: int, spec: Any = None
+) -> pl.DataFrame:
     """What is odd about the columns."""
     from salience.cli import show
     from salience.tabular.auditing import audit
 
     with show.progress("auditing") as tell:
-        return audit(source, target[0], memory=memory, n_jobs=threads, seed=seed, progress=tell)
+        return audit(source, target[0], spec=spec, memory=memory, n_jobs=threads, seed=seed, progress=tell)
 
 
 def write_run(

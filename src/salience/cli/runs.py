@@ -79,7 +79,8 @@ def _as_asked(run: Run, moved: str | None) -> tuple[RankingPass, Any]:
     if (source := moved or given["source"]) == "-":
         raise ValueError("the rows of this run came from a pipe and are gone; name the data with --source")
     how = {name: given[name] for name in ("format", "delimiter", "encoding")}
-    return ranker_from(given), open_table(source, label=given["target"], **how)
+    data = open_table(source, label=given["target"], **how)
+    return ranker_from(given, data.columns), data
 
 
 def _as_merged(run: Run, moved: str | None) -> tuple[RankingPass, Any]:

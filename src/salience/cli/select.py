@@ -33,6 +33,7 @@ def select(
     ] = "40%",
     rows: Annotated[int, o.machine(min=50, help="Most rows: of more, so many are drawn.")] = ROWS,
     format: o.Format = None,
+    read_as: o.As = None,
     verify: Annotated[
         bool, o.measure("--verify", help="Does it hold up? Selects anew inside splits.")
     ] = False,
@@ -77,7 +78,7 @@ def select(
     opened = open_table(source, format=format, label=target)
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "select", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
-        frame = read_planned(opened, label, rows, seed)
+        frame = read_planned(opened, label, rows, seed, o.declared(read_as, opened.columns))
         if len(frame) == rows < opened.rows:
             run.note(f"selected on {rows:,} of {opened.rows:,} rows, drawn from all over the source (--rows)")
         with show.progress(f"selecting by {method}", "steps") as tell, pictures.remarks(run.note):
@@ -130,7 +131,8 @@ def judge_again(
             f"{run.path} was made without a label, by which it would be judged; select with --target"
         )
     opened = reopened(run, source)
-    frame = read_planned(opened, given["target"][0], min(rows, given["rows"]), seed)
+    declared = o.declared(given.get("read_as"), opened.columns)
+    frame = read_planned(opened, given["target"][0], min(rows, given["rows"]), seed, declared)
     return judged(ColumnMethod(given["method"]), frame, given["target"][0], estimator, seed, progress)
 
 

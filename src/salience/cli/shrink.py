@@ -44,6 +44,7 @@ def shrink(
     ] = True,
     rows: Annotated[int, o.machine(min=50, help="Most rows: of more, so many are drawn.")] = ROWS,
     format: o.Format = None,
+    read_as: o.As = None,
     seed: o.Seed = 0,
     output: o.Output = Path("runs"),
     name: o.Name = None,
@@ -76,7 +77,7 @@ def shrink(
     opened = open_table(source, format=format, label=target)
     folder = o.run_folder(output, name, source)
     with RunWriter(folder, "shrink", ctx.params, force=force, argv=ctx.meta.get("argv")) as run:
-        frame, place = read_numbered(opened, label, rows, seed)
+        frame, place = read_numbered(opened, label, rows, seed, o.declared(read_as, opened.columns))
         if len(frame) < opened.rows:
             run.note(
                 f"{len(frame):,} of {opened.rows:,} rows are weighed; others have no label or are beyond --rows"
@@ -116,7 +117,9 @@ def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: 
     from salience.cli.judging import read_numbered, reopened
 
     given, label = run.options, run.options["target"][0]
-    table = read_numbered(reopened(run, source), label, given["rows"], given["seed"])[0]
+    opened = reopened(run, source)
+    declared = o.declared(given.get("read_as"), opened.columns)
+    table = read_numbered(opened, label, given["rows"], given["seed"], declared)[0]
     kept = float(run.scores.frame["kept"].mean())
     return judged(table, label, given, kept, seed, progress)
 

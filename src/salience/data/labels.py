@@ -260,6 +260,5 @@ def _too_many_classes(name: str, classes: Sequence[str]) -> ValueError:
     return ValueError(
         f"The label {name!r} has more than {MOST_CLASSES} classes ({', '.join(map(repr, classes[:3]))}, "
         "...). Is it an identifier? "
-        f"Choose another label, group its rare values, or read it as a number with "
-        f"spec={{{name!r}: {{'kind': 'number'}}}}."
+        f"Choose another label, group its rare values, or declare it a number (--as number:{name})."
     )

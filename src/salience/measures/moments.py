@@ -157,7 +157,9 @@ class MomentState:
     def _add(self, block: Any, name: str) -> None:
         numbers = block.column(name).numeric
         if numbers is None:
-            raise ValueError(f"column {name!r} has no numbers; leave it out, or plan it as a number (spec=)")
+            raise ValueError(
+                f"column {name!r} has no numbers; leave it out, or declare it a number (--as number:{name})"
+            )
         keep, labels, target = np.ones(len(numbers), dtype=bool), None, None
         if self.label is not None:
             labels = block.labels[self.label]

@@ -41,6 +41,7 @@ def audit(
     source: Any,
     label: str | None = None,
     *,
+    spec: Mapping[str, Mapping[str, Any]] | None = None,
     memory: str | int = "1GiB",
     n_jobs: int = 2,
     seed: int = 0,
@@ -53,6 +54,8 @@ def audit(
     source : path, list of paths, or a table in memory
     label : str, optional
         To look for leaks; without one there is no such finding.
+    spec : mapping, optional
+        Overrides of the plan by column, e.g. ``{"zip": {"kind": "text"}}``.
     memory : str or int
         What the process may use.
     n_jobs, seed : int
@@ -77,7 +80,7 @@ def audit(
     [('a', 'leaking'), ('b', 'leaking'), ('one', 'constant'), ('b', 'duplicate'), ('n', 'id-like'), ('n', 'rare')]
     """
     opened = open_source(source)
-    found = plan(opened, label, memory=memory, seed=seed)
+    found = plan(opened, label, spec=spec, memory=memory, seed=seed)
     states: dict[str, Any] = {
         "order": OriginState(column_items(found), found, Quarter.of(found), 4),
         "copies": CopyState([c.name for c in found.columns], Quarter.of(found).first_rows),

@@ -8,7 +8,7 @@ no drift; a shifted distribution is.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ def compare(
     b: Any,
     *,
     exclude: tuple[str, ...] = (),
+    spec: Mapping[str, Mapping[str, Any]] | None = None,
     memory: str | int = "1GiB",
     n_jobs: int = 2,
     seed: int = 0,
@@ -43,6 +44,8 @@ def compare(
         What was known, and what is new. The plan (kinds, bins) is made from `a`.
     exclude : tuple of str
         Columns to leave out.
+    spec : mapping, optional
+        Overrides of the plan (of `a`) by column, e.g. ``{"zip": {"kind": "text"}}``.
     memory : str or int
         What the process may use.
     n_jobs, seed : int
@@ -85,13 +88,13 @@ def compare(
         )
         if names
     ]
-    known = plan(first, memory=memory, seed=seed)
-    spec = {
+    known = plan(first, spec=spec, memory=memory, seed=seed)
+    same = {
         c.name: {"kind": c.kind, "edges": c.edges}
         for c in known.columns
         if c.name in common and c.kind != "list"
     }
-    new = plan(second, memory=memory, seed=seed, spec=spec)
+    new = plan(second, memory=memory, seed=seed, spec=same)
     items = column_items(known, exclude=[name for name in first.columns if name not in common])
     total = OriginState(items, known, Origin(0), 2)
     part = OriginState(items, known, Origin(1), 2)

@@ -28,6 +28,7 @@ REPETITIONS = (1, 10, 100, 1_000, 10_000, 100_000)
 def profile(
     source: Any,
     *,
+    spec: Mapping[str, Mapping[str, Any]] | None = None,
     memory: str | int = "1GiB",
     n_jobs: int = 2,
     seed: int = 0,
@@ -38,6 +39,8 @@ def profile(
     Parameters
     ----------
     source : path, list of paths, or a table in memory
+    spec : mapping, optional
+        Overrides of the plan by column, e.g. ``{"zip": {"kind": "text"}}``.
     memory : str or int
         What the process may use.
     n_jobs, seed : int
@@ -59,7 +62,7 @@ def profile(
     [('a', 0.75, 2.0, 'x', 1, None), ('n', 1.0, 4.0, '1', 0, 4.0)]
     """
     opened = open_source(source)
-    found = plan(opened, memory=memory, seed=seed)
+    found = plan(opened, spec=spec, memory=memory, seed=seed)
     names = [column.name for column in found.columns]
     numeric = [column.name for column in found.columns if column.kind in ("number", "time")]
     counts = OriginState([(name, "values") for name in names], found, Origin(0), 1)

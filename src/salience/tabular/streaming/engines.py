@@ -292,7 +292,7 @@ def _number_names(ranker: RankingPass) -> list[str]:
     if not names:
         raise ValueError(
             f"heuristic={ranker._heuristic.name!r} needs number columns, and none of the {len(plan.columns)} columns is "
-            'one; use heuristic="mi", or say which are with spec={"name": {"kind": "number"}}'
+            'one; use heuristic="mi", or declare those that are (--as number:COLUMN)'
         )
     return names
 

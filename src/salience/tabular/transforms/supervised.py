@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ def supervised_bins(
     method: str = "mdlp",
     max_bins: int = 10,
     fine: int = 256,
+    spec: Mapping[str, Mapping[str, Any]] | None = None,
     memory: str | int = "1GiB",
     n_jobs: int = 2,
     seed: int = 0,
@@ -54,6 +55,8 @@ def supervised_bins(
         Only for "merge".
     fine : int
         Bins to choose from. A column of few values has one for each.
+    spec : mapping, optional
+        Overrides of the plan by column, e.g. ``{"zip": {"kind": "text"}}``.
     memory, n_jobs, seed
         As for the ranker.
     progress : callable, optional
@@ -79,10 +82,10 @@ def supervised_bins(
     [('age', 0.68, 2, [60.0]), ('noise', 0.0, 1, [])]
     """
     opened = open_source(source)
-    planned = plan(opened, label, memory=memory, seed=seed, bins=fine)
+    planned = plan(opened, label, spec=spec, memory=memory, seed=seed, bins=fine)
     names = number_columns(planned, columns)
     if not names:
-        raise ValueError("there is no number column to bin; name the columns that are with spec= of the plan")
+        raise ValueError("there is no number column to bin; declare those that are (--as number:COLUMN)")
     planned = _with_edges(planned, opened, names)
     halves = {f"half {i}": _Half([(name, "bins") for name in names], label, planned, i) for i in (0, 1)}
     scan(planned, dict(halves), source=opened, columns=[*names, label], threads=n_jobs, progress=progress)
