@@ -147,7 +147,9 @@ class NullTable:
             Values that each one stands for.
         """
         distinct, inverse = _distinct(totals)
-        powers: NDArray[np.float64] = np.stack([np.bincount(inverse, weight**power, len(distinct)) for power in (1, 2, 3)])
+        powers: NDArray[np.float64] = np.stack(
+            [np.bincount(inverse, weight**power, len(distinct)) for power in (1, 2, 3)]
+        )
         known, at = self._look_up(distinct)
         means = known.means[at]
         # a value of one row has all of the label's entropy per row, whatever the rounding
