@@ -469,3 +469,22 @@ def test_a_command_says_the_same_of_parts_as_of_one_file(tmp_path, monkeypatch, 
     said = [CliRunner().invoke(app, [name, data, "--json", *options]) for data in ("parts", "whole.parquet")]
     assert [result.exit_code for result in said] == [0, 0], said[0].stderr
     assert said[0].stdout == said[1].stdout
+
+
+@pytest.mark.parametrize("zone", ["+05:30", "Nowhere/Town"])
+def test_moments_of_a_zone_that_cannot_be_shown_are_read_in_utc(tmp_path, zone):
+    moments = pa.array([T(2024, 1, 2), None], pa.timestamp("us", zone))
+    feather.write_feather(pa.table({"t": moments}), str(tmp_path / "a.arrow"))
+    source = open_source(tmp_path / "a.arrow")
+    (batch,) = source.batches(source.shards()[0], ["t"], 10)
+    assert batch.column(0).to_pylist() == [dt.datetime(2024, 1, 2, tzinfo=UTC), None]
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("s"), pa.timestamp("us", "UTC"), pa.date32(), pa.date64()])
+def test_a_moment_outside_any_calendar_is_refused(tmp_path, kind):
+    wild = pa.array([0, 2**30 if kind == pa.date32() else 10**10 * 86_400_000], pa.int64())
+    wild = wild.cast(pa.int32() if kind == pa.date32() else pa.int64()).cast(kind)
+    feather.write_feather(pa.table({"t": wild}), str(tmp_path / "a.arrow"))
+    source = open_source(tmp_path / "a.arrow")
+    with pytest.raises(SourceError, match=r"a\.arrow: column 't'.* outside the years 1 to 9999"):
+        list(source.batches(source.shards()[0], ["t"], 10))

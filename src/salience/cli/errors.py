@@ -59,8 +59,9 @@ class Commands(typer.core.TyperGroup):
         except UsageError as error:
             fail(f"{error.format_message()} {_help_hint(error)}".strip())
             raise typer.Exit(BAD_INPUT) from None
-        except (Exception, KeyboardInterrupt) as error:
-            if ctx.meta.get("debug"):
+        except BaseException as error:
+            panic = type(error).__name__ == "PanicException"  # polars gives up with no ordinary exception
+            if ctx.meta.get("debug") or not (panic or isinstance(error, Exception | KeyboardInterrupt)):
                 raise
             with uninterrupted():  # an impatient second Ctrl-C must not take the hint away
                 line, code = explain(error)

@@ -16,6 +16,8 @@ from salience.data.hashing import as_text
 from salience.data.readers.schema import is_list, is_string
 
 _CODES = pa.int32()
+_YEARS = (-62_135_596_800, 253_402_300_800)  # 1 to 9999, which a date has, in seconds since 1970
+_TO_A_SECOND = {"s": 1, "ms": 10**3, "us": 10**6}
 
 
 def conform(batch: pa.RecordBatch, target: pa.Schema) -> pa.RecordBatch:
@@ -53,6 +55,8 @@ def converted(array: pa.Array, kind: pa.DataType) -> pa.Array:
     ['x', '\\\\xff', None]
     """
     stored = array.type
+    if pa.types.is_temporal(stored):
+        _check_moments(array)
     if stored == kind:
         return array
     if pa.types.is_dictionary(stored):
@@ -72,6 +76,24 @@ def converted(array: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_boolean(stored):
         array = array.cast(pa.int8())
     return array.cast(kind, safe=False)
+
+
+def _check_moments(array: pa.Array) -> None:
+    """Raise a ValueError for a moment that no calendar shows, as damage and wrong units make them."""
+    kind = array.type
+    if pa.types.is_date32(kind):
+        a_second, counted = 1 / 86_400, array.cast(pa.int32())
+    elif pa.types.is_date64(kind) or (pa.types.is_timestamp(kind) and kind.unit in _TO_A_SECOND):
+        a_second, counted = _TO_A_SECOND[getattr(kind, "unit", "ms")], array.cast(pa.int64())
+    else:
+        return
+    found = pc.min_max(counted)
+    for value in (found["min"].as_py(), found["max"].as_py()):
+        if value is not None and not _YEARS[0] <= value / a_second < _YEARS[1]:
+            raise ValueError(
+                f"it has the value {value:,} of {kind}, outside the years 1 to 9999; if that is no damage, store "
+                "the column as numbers"
+            )
 
 
 def _from_codes(array: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
@@ -98,6 +120,8 @@ def _lists(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _texts(array: pa.Array) -> pa.Array:
     """Text of anything. Structs and lists become JSON, and bytes that are no UTF-8 are escaped."""
+    if _is_view(array.type):
+        array = _without_null_views(array)
     stored = array.type
     if stored == pa.uuid() or pa.types.is_interval(stored):
         return _each(array, str)
@@ -110,6 +134,21 @@ def _texts(array: pa.Array) -> pa.Array:
         except pa.ArrowInvalid:
             return _each(array, lambda value: value.decode(errors="backslashreplace"))
     return as_text(array)
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string_view(kind) or pa.types.is_binary_view(kind))
+
+
+def _without_null_views(array: pa.Array) -> pa.Array:
+    """Nulls as views of nothing: a cast follows them too, and no validation looks at where they lead."""
+    if not array.null_count:
+        return array
+    bitmap, views, *texts = array.buffers()
+    words = np.frombuffer(views, np.int64, 2 * (array.offset + len(array))).reshape(-1, 2).copy()
+    words[array.offset :][array.is_null().to_numpy(zero_copy_only=False)] = 0
+    buffers = [bitmap, pa.py_buffer(words), *texts]
+    return pa.Array.from_buffers(array.type, len(array), buffers, array.null_count, array.offset)
 
 
 def _is_bytes(kind: pa.DataType) -> bool:

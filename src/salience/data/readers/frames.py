@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from salience.data.missing import is_missing
-from salience.data.readers.source import Member, SourceError
+from salience.data.readers.source import Member, SourceError, check_unique
 
 _SHARD_ROWS = 1_000_000
 _IN_MEMORY = "data in memory cannot be opened on another machine; write it to Parquet and give the path"
@@ -138,7 +138,7 @@ def _columns(data: Any) -> tuple[dict[str, Any], list[str]]:
     if isinstance(data, pa.RecordBatch):
         data = pa.Table.from_batches([data])
     if isinstance(data, pa.Table):
-        _unique(data.column_names)
+        check_unique(data.column_names)
         return dict(zip(data.column_names, data.columns, strict=True)), []
     if isinstance(data, np.ndarray):
         pairs = [(name, data[name]) for name in data.dtype.names or ()]
@@ -146,7 +146,7 @@ def _columns(data: Any) -> tuple[dict[str, Any], list[str]]:
         pairs = [(name, _listed(name, values)) for name, values in data.items()]
     else:
         pairs = _frame_columns(data)
-    _unique([str(name) for name, _ in pairs])
+    check_unique([str(name) for name, _ in pairs])
     columns, mixed = {}, []
     for name, values in pairs:
         columns[str(name)] = array = _column(values)
@@ -168,12 +168,6 @@ def _frame_columns(data: Any) -> list[tuple[str, Any]]:
             f"a {type(data).__module__}.{type(data).__qualname__} is no table ({error}). {_ALLOWED}"
         ) from error
     return [(name, frame[name].to_native()) for name in frame.columns]
-
-
-def _unique(names: Sequence[str]) -> None:
-    twice = sorted({name for name in names if list(names).count(name) > 1})
-    if twice:
-        raise SourceError(f"several columns are named {twice[0]!r}; rename them so that each name is unique")
 
 
 def _listed(name: Any, values: Any) -> Any:

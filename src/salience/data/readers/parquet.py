@@ -11,7 +11,9 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from salience.data.readers.source import Member, SourceError
+from salience.data.readers.integrity import checked, reading
+from salience.data.readers.schema import is_string
+from salience.data.readers.source import Member, check_unique
 
 _SHARD_ROWS = 1_000_000
 _BUFFER = 64 * 1024
@@ -29,15 +31,15 @@ class ParquetMember(Member):
         SourceError
             If the file is truncated, no Parquet file, or names a column twice.
         """
-        with _reading(path), pq.ParquetFile(path) as file:
+        with reading(path, "Parquet"), pq.ParquetFile(path, pre_buffer=False, buffer_size=_BUFFER) as file:
             schema, metadata = file.schema_arrow, file.metadata
             groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-            dictionaries = _dictionary_bytes(metadata)
-        twice = sorted({name for name in schema.names if schema.names.count(name) > 1})
-        if twice:
-            raise SourceError(
-                f"{path} has several columns named {twice[0]!r}; rename them so that each name is unique"
-            )
+            if min(groups, default=0) < 0 or sum(groups) != metadata.num_rows:
+                raise pa.ArrowInvalid(
+                    f"{metadata.num_rows:,} rows are announced, and {sum(groups):,} in its parts"
+                )
+            dictionaries = _dictionary_bytes(file)
+            check_unique(schema.names, path)
         options = {"dictionaries": dictionaries}
         return cls(path, schema.remove_metadata(), pieces_of(groups), (), options, os.path.getsize(path))
 
@@ -45,14 +47,21 @@ class ParquetMember(Member):
         """Batches of the given row groups."""
         # every batch takes over the whole dictionary: worth it only where that is smaller than the batch
         small = {name for name, size in self.options["dictionaries"].items() if size <= rows}
-        text = [f.name for f in self.schema if f.name in columns and f.name in small and _is_string(f.type)]
+        text = [name for name in columns if name in small and is_string(self.schema.field(name).type)]
         with (
-            _reading(self.path),
-            pq.ParquetFile(self.path, read_dictionary=text, pre_buffer=False, buffer_size=_BUFFER) as file,
+            reading(self.path, "Parquet"),
+            pq.ParquetFile(
+                self.path,
+                read_dictionary=text,
+                pre_buffer=False,
+                buffer_size=_BUFFER,
+                page_checksum_verification=True,
+            ) as file,
         ):
-            yield from file.iter_batches(
+            for batch in file.iter_batches(
                 rows, row_groups=list(part), columns=list(columns), use_threads=False
-            )
+            ):
+                yield checked(batch, self.path)
 
 
 def pieces_of(groups: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
@@ -73,37 +82,18 @@ def pieces_of(groups: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:
     return pieces
 
 
-def _dictionary_bytes(metadata: pq.FileMetaData) -> dict[str, int]:
+def _dictionary_bytes(file: pq.ParquetFile) -> dict[str, int]:
     """Compressed bytes of the largest dictionary of each text column, from at most three row groups."""
     found: dict[str, int] = {}
-    last = metadata.num_row_groups - 1
-    for i in sorted({0, last // 2, last}) if last >= 0 else []:
-        group = metadata.row_group(i)
-        for j in range(group.num_columns):
+    schema, last = file.schema, file.metadata.num_row_groups - 1
+    text = [j for j in range(len(schema)) if schema.column(j).physical_type == "BYTE_ARRAY"]
+    for i in sorted({0, last // 2, last}) if last >= 0 and text else []:
+        # nothing is read; but what is odd about the metadata of a column is an error here, and there the end of the process
+        list(file.reader.iter_batches(0, [i], text, use_threads=False))
+        group = file.metadata.row_group(i)
+        for j in text:
             chunk = group.column(j)
-            if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page:
+            if chunk.has_dictionary_page:
                 size = chunk.data_page_offset - chunk.dictionary_page_offset
                 found[chunk.path_in_schema] = max(size, found.get(chunk.path_in_schema, 0))
     return found
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-class _reading:
-    """What pyarrow raises about a broken file, said as a SourceError."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)):
-            size = os.path.getsize(self.path) if os.path.exists(self.path) else 0
-            raise SourceError(
-                f"{self.path} ({size:,} bytes) cannot be read as Parquet: {error}. It may be truncated or "
-                "still being written: write it again, or leave it out"
-            ) from error

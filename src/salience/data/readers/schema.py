@@ -45,7 +45,7 @@ def is_string(kind: pa.DataType) -> bool:
 
 def delivered(kind: pa.DataType) -> pa.DataType:
     """The type a stored type is delivered as, if every file has that: one for the values of dictionaries, runs,
-    views and extensions; large strings for bytes, and as JSON for structs and maps.
+    views and extensions; large strings for bytes, and as JSON for structs and maps; zones are UTC.
 
     Examples
     --------
@@ -62,6 +62,10 @@ def delivered(kind: pa.DataType) -> pa.DataType:
         inner = kind.value_type if _is_plain_struct(kind.value_type) else delivered(kind.value_type)
         as_it_is = pa.types.is_list(kind) or pa.types.is_large_list(kind)
         return kind if as_it_is and inner == kind.value_type else pa.large_list(inner)
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return pa.timestamp(
+            kind.unit, "UTC"
+        )  # the same moments; an offset or an unknown zone cannot be shown
     if pa.types.is_decimal32(kind) or pa.types.is_decimal64(kind):  # few kernels know them
         return pa.decimal128(kind.precision, kind.scale)
     if pa.types.is_primitive(kind) and not pa.types.is_interval(kind):

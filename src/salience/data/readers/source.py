@@ -9,6 +9,7 @@ import abc
 import base64
 import difflib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -240,12 +241,28 @@ class MemberSource:
 def _conformed(
     member: Member, shard: Shard, present: Sequence[str], target: pa.Schema, rows: int
 ) -> Iterator[pa.RecordBatch]:
+    left = shard.rows
     for batch in member.read(shard.part, present, rows):
         try:
             conformed = conform(batch, target)
         except ValueError as error:
             raise SourceError(f"{member.path or 'the data'}: {error}") from error
+        left -= len(batch)
         yield conformed
+    if left:
+        raise SourceError(
+            f"{member.path} has {shard.rows - left:,} rows where {shard.rows:,} were announced (part "
+            f"{shard.index}): it is damaged, or was written anew meanwhile"
+        )
+
+
+def check_unique(names: Iterable[str], path: str = "the data") -> None:
+    """Raise a SourceError for a name that several columns have."""
+    name, times = max(Counter(names).items(), key=lambda item: item[1], default=("", 0))
+    if times > 1:
+        raise SourceError(
+            f"{path}: {times:,} columns are named {name!r}; rename them so that each name is unique"
+        )
 
 
 def near(given: str, names: Iterable[str]) -> str:
