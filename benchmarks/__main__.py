@@ -14,6 +14,7 @@ from benchmarks.harness import ERROR, Row, Settings, attempt, machine, markdown
 
 BENCHMARKS = {
     "scale": "20 M rows x 50 columns: time, memory, cluster, kill and resume",
+    "memory": "what --memory asks and what is used: wide, long and huge tables, CSV and Parquet",
     "outrank": "the package outrank 0.97.5, end to end and its kernel",
     "sklearn": "mutual_info_classif",
     "polars": "group_by(column, label).len() of polars, streaming",

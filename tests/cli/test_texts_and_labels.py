@@ -326,6 +326,17 @@ def test_documents_are_files_or_rows(tmp_path: Path) -> None:
     assert read_documents([str(tmp_path / "latin.txt")], encoding="latin-1") == ["Straße."]
 
 
+def test_more_text_than_memory_holds_is_refused_before_it_is_unpacked(tmp_path):
+    with gzip.open(tmp_path / "bomb.txt.gz", "wb") as file:
+        file.write(b"0" * (4 << 20))
+    (tmp_path / "a.txt").write_text("Eins. " * 100)
+    pl.DataFrame({"text": ["Drei. " * 100]}).write_parquet(tmp_path / "c.parquet")
+    for files in (["bomb.txt.gz"], ["a.txt", "a.txt"], ["c.parquet", "a.txt"]):
+        with pytest.raises(ValueError, match=r"more than 1MB of text.* --memory"):
+            read_documents([str(tmp_path / name) for name in files], most=1000)
+    assert len(read_documents([str(tmp_path / "a.txt"), str(tmp_path / "c.parquet")], most=1200)) == 2
+
+
 @pytest.mark.parametrize("read", [lambda path: read_documents([path]), open_texts])
 def test_a_folder_of_texts_and_tables_is_not_guessed_at(tmp_path: Path, read) -> None:
     (tmp_path / "deep").mkdir()

@@ -24,6 +24,7 @@ def physical(kind: pa.DataType) -> str:
 class TableSource:
     format = "frame"
     notes: tuple[str, ...] = ()
+    held = 0
 
     def __init__(self, table: pa.Table | dict, cuts: tuple[int, ...] = (), text: bool = False) -> None:
         table = table if isinstance(table, pa.Table) else pa.table(table)
@@ -41,7 +42,7 @@ class TableSource:
     def shards(self):
         return self._shards
 
-    def batches(self, shard, columns, rows):
+    def batches(self, shard, columns, rows, most=None):
         piece = self.table.select(list(columns))[self._bounds[shard.index] : self._bounds[shard.index + 1]]
         for first in range(0, shard.rows, rows):
             (batch,) = piece[first : first + rows].combine_chunks().to_batches()

@@ -251,19 +251,23 @@ def test_a_header_that_promises_more_than_there_is_is_refused(tmp_path):
         read_images(tmp_path / "a.npz")
 
 
-def test_more_than_memory_should_hold_is_refused_before_it_is_unpacked(tmp_path, digits, monkeypatch):
+def test_more_than_memory_should_hold_is_refused_before_it_is_unpacked(tmp_path, digits):
     images, labels = digits
     path = saved(tmp_path, images=images, labels=labels)
-    monkeypatch.setattr("salience.data.images.LARGEST", 1000)
     with pytest.raises(SourceError, match=r"images in .* unpacks to"):
-        read_images(path)
-    monkeypatch.setattr("salience.data.images.LARGEST", 1 << 20)
-    monkeypatch.setattr("salience.data.images.MOST", 2000)
+        read_images(path, memory=1000)
     with pytest.raises(SourceError, match="--size"):
-        read_images(path)
+        read_images(path, memory=images.nbytes + labels.nbytes + 2000)
     with pytest.raises(SourceError, match="--rows"):
-        read_images(folder_of(tmp_path / "p", images, [f"d{label}" for label in labels]))
-    assert len(read_images(path, 4).pixels) == 40
+        read_images(folder_of(tmp_path / "p", images, [f"d{label}" for label in labels]), memory=8000)
+    assert len(read_images(path, 4, memory=1 << 20).pixels) == 40
+
+
+def test_pictures_that_memory_cannot_hold_are_refused_by_their_head(tmp_path, digits):
+    path = folder_of(tmp_path / "p", digits[0][:4], ["a", "b"] * 2)
+    Image.fromarray(np.zeros((300, 300), np.uint8)).save(path / "b" / "wide.png")
+    with pytest.raises(SourceError, match=r"wide.png has 300 x 300 pixels, more than 83,333"):
+        read_images(path, 8, memory=10**6)
 
 
 def test_a_broken_picture_is_named(tmp_path, digits):

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from table_source import TableSource
 
 from salience.data.blocks import kept_rows
+from salience.data.budget import LIBRARIES, Budget
 from salience.data.hashing import MISSING, hash_value
-from salience.data.pilot import choose_pieces, expected_distinct, heavy_values, quantile_edges
-from salience.data.plan import Plan, parse_memory, plan
+from salience.data.pilot import Pilot, choose_pieces, expected_distinct, heavy_values, quantile_edges
+from salience.data.plan import ColumnPlan, Plan, parse_memory, plan
 from salience.data.readers.source import Shard
 
 RNG = np.random.default_rng(0)
@@ -155,34 +156,37 @@ def test_wide_tables_are_surveyed_in_groups_with_the_same_outcome():
     wide = {f"c{i}": RNG.integers(0, 5000, 20_000).astype(str) for i in range(8)} | {
         "y": np.arange(20_000) % 2
     }
-    small, large = plan(TableSource(wide), "y", memory="1MiB"), plan(TableSource(wide), "y")
-    assert [c.heavy.tolist() for c in small.columns] == [c.heavy.tolist() for c in large.columns]
-    assert [c.distinct for c in small.columns] == [c.distinct for c in large.columns]
+    small, large = (Pilot(TableSource(wide), list(wide), memory, 0) for memory in (1 << 21, 1 << 28))
+    assert len(small._groups()) > len(large._groups()) == 1
+    for (name, few), (other, all_) in zip(small.columns(), large.columns(), strict=True):
+        assert name == other
+        assert few.values.equals(all_.values)
+        assert few.counts.tolist() == all_.counts.tolist()
 
 
 # --- budget---
 
 
 def test_columns_that_fit_get_what_they_need_and_the_others_share_the_rest():
-    n = 60_000
-    ids = {f"id{i}": RNG.permutation(n) for i in range(3)}
-    planned = plan(TableSource({"few": np.arange(n) % 100, **ids, "y": np.arange(n) % 2}), "y", memory="8MiB")
-    few, *others = (column.cap for column in planned.columns)
-    assert few >= 1024
+    columns = [ColumnPlan("few", "number", distinct=100)]
+    columns += [ColumnPlan(f"id{i}", "text", distinct=60_000) for i in range(3)]
+    given = Budget(LIBRARIES + (8 << 20), 4)
+    few, *others = (column.cap for column in given.caps(columns, [2], {}))
+    assert few == 1024
     assert len(set(others)) == 1
-    # a quarter of 8 MiB is for rows, a quarter of that for states; a value takes 2.1 slots of 24 bytes
-    assert others[0] == pytest.approx((2 * 2**20 / 4 / 50.4 - 214) / 3, rel=0.01)
+    # a quarter is for states; a value takes 2.1 slots of 24 bytes
+    assert others[0] == pytest.approx((given.work / 4 / 50.4 - 214) / 3, rel=0.01)
 
 
 def test_no_cap_is_below_1024():
-    wide = {f"id{i}": np.arange(3000) for i in range(60)} | {"y": np.arange(3000) % 2}
-    assert {column.cap for column in plan(TableSource(wide), "y", memory="1MiB").columns} == {1024}
+    columns = [ColumnPlan(f"id{i}", "text", distinct=3000) for i in range(60)]
+    assert {column.cap for column in Budget(LIBRARIES, 60).caps(columns, [2], {})} == {1024}
 
 
 def test_blocks_of_wide_tables_are_smaller():
     assert plan(TableSource(table()), "y").block_rows == 65536
     wide = {f"c{i}": ["some text"] * 200 for i in range(900)} | {"y": np.arange(200) % 2}
-    assert 4096 <= plan(TableSource(wide), "y", memory="512MiB").block_rows < 8192
+    assert 1024 <= plan(TableSource(wide), "y", memory="1GiB").block_rows < 4096
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Vectors and labels from files: what is read, what is refused, and that nothing is executed."""
 
+import io
+import zipfile
+
 import numpy as np
 import polars as pl
 import pytest
@@ -34,6 +37,39 @@ def test_every_form_gives_the_same_numbers_in_their_type(tmp_path, suffix, kind)
 
 def test_npy_is_mapped_not_read(tmp_path):
     assert isinstance(read_vectors(written(tmp_path / "x.npy")), np.memmap)
+
+
+def test_an_array_that_memory_cannot_hold_is_refused_before_it_is_unpacked(tmp_path):
+    np.savez_compressed(tmp_path / "x.npz", np.zeros((1 << 12, 1 << 8)))  # 8 MiB of zeros in a few kilobytes
+    assert (tmp_path / "x.npz").stat().st_size < 1 << 16
+    with pytest.raises(SourceError, match=r"unpacks to 0.01 GiB.* save it as .npy"):
+        read_vectors(tmp_path / "x.npz", memory=1 << 22)
+    assert read_vectors(tmp_path / "x.npz", memory=1 << 24).shape == (1 << 12, 1 << 8)
+
+
+def test_an_array_counts_by_its_own_header_too(tmp_path):
+    head = io.BytesIO()
+    shape = (1 << 20, 1 << 12)
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(tmp_path / "x.npz", "w") as file:
+        file.writestr("x.npy", head.getvalue() + bytes(100))
+    with pytest.raises(SourceError, match=r"unpacks to 32.00 GiB"):
+        read_vectors(tmp_path / "x.npz", memory=1 << 30)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_a_table_that_memory_cannot_hold_is_refused_before_it_is_read(tmp_path, suffix):
+    path = written(tmp_path / f"x{suffix}", np.zeros((1 << 12, 16)))
+    with pytest.raises(SourceError, match=r"the vectors of .* save them as .npy"):
+        read_vectors(path, memory=1 << 19)
+    assert read_vectors(path, memory=1 << 24).shape == (1 << 12, 16)
+
+
+def test_files_of_a_folder_count_together(tmp_path):
+    for name in "abc":
+        np.savez(tmp_path / f"{name}.npz", np.zeros((1 << 10, 16)))
+    with pytest.raises(SourceError, match=r"c\.npz"):
+        read_vectors(tmp_path, memory=5 << 16)
 
 
 def test_columns_of_numbers_are_dimensions_and_fixed_lists_are_lists(tmp_path):

@@ -578,3 +578,10 @@ def test_the_picture_shows_a_bounded_number_of_sentences():
     one = LexRank().fit("Only this.").plot()
     assert one.texts[0].get_text() == "1"
     plt.close("all")
+
+
+def test_more_links_than_memory_holds_are_refused_while_they_are_made():
+    same = ["The river flooded the old town."] * 300
+    with pytest.raises(ValueError, match=r"of 300 sentences have .* raise the threshold, give fewer texts"):
+        LexRank(memory=96 * 20_000).fit([same])
+    assert len(LexRank(memory=96 * 60_000).fit([same]).scores_) == 300

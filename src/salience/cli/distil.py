@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from salience.runs.writer import RunWriter
     from salience.verify.verdict import Verdict
 
+ITSELF = 1 << 30  # bytes that torch, its networks and their gradients take
 ROWS = 3_000  # that two networks learn from, again and again
 STUDENT_EPOCHS = 130  # views of each image that a student sees: 260 steps at a hundred images
 SPEED = 1e10  # multiply-adds of a second, to say how long it takes
@@ -60,6 +61,7 @@ def distil(
         o.measure("--verify/--no-verify", help="Do students know more by them than by random real images?"),
     ] = True,
     rows: Annotated[int, o.machine(min=50, help="Most images: of more, so many are drawn.")] = ROWS,
+    memory: o.Memory = "4GiB",
     seed: o.Seed = 0,
     output: o.Output = Path("runs"),
     name: o.Name = None,
@@ -74,6 +76,7 @@ def distil(
     from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
     from salience.cli.kept import check_kept
+    from salience.data.budget import room
     from salience.data.images import read_images
     from salience.runs.writer import RunWriter
 
@@ -81,7 +84,7 @@ def distil(
     o.check_strict(strict, verify)
     if kept is not None:
         check_kept("--kept", kept, force, (".npz",))
-    found = read_images(images, size, rows=rows, seed=seed)
+    found = read_images(images, size, rows=rows, seed=seed, memory=room(memory, ITSELF) // 2)
     _check(found, ctx.params)
     folder = o.run_folder(output, name, images)
     given = {"source": images, **ctx.params}

@@ -63,6 +63,7 @@ def index(
     rows: Annotated[
         int, o.machine(min=100, help="Rows that graphs are built of; of more, so many are drawn.")
     ] = ROWS,
+    memory: o.Memory = "4GiB",
     seed: o.Seed = 0,
     output: o.Output = Path("runs"),
     name: o.Name = None,
@@ -77,12 +78,14 @@ def index(
     from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
     from salience.cli.judging import of_source
+    from salience.data.budget import room
     from salience.data.vectors import read_vectors
     from salience.runs.writer import RunWriter
 
-    X = read_vectors(vectors, column)
+    left = room(memory) // 2  # searching takes as much
+    X = read_vectors(vectors, column, memory=left)
     y = None if labels is None else _labels(labels, len(X), vectors)
-    Q = None if queries is None else read_vectors(queries)
+    Q = None if queries is None else read_vectors(queries, memory=left)
     wanted = None if query_labels is None else _labels(query_labels, _count(Q))
     folder = o.run_folder(output, name, vectors)
     given = {"source": vectors, **ctx.params}

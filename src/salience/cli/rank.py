@@ -105,6 +105,7 @@ def rank(
     """Rank columns by what they tell about a label above noise of their own cardinality."""
     from salience.cli import show
     from salience.cli.errors import demand
+    from salience.data.budget import overspent, room
     from salience.parallel import cluster
     from salience.runs.writer import RunWriter
     from salience.stages import Stages
@@ -118,6 +119,7 @@ def rank(
             "--shards i/k and --state FILE go together: count a part, save it, then `salience merge`"
         )
     forgo_pandas(ctx.obj)
+    room(memory)  # refuses what cannot be, before the rows of a large file are counted
     stages = Stages()
     with stages("open"):
         opened = open_table(source, format=format, delimiter=delimiter, encoding=encoding, label=target)
@@ -143,6 +145,7 @@ def rank(
         if audit:
             with stages("audit"):
                 odd = audited(opened, target, memory, threads, seed, ranker.spec)
+        ranker.notes_ += filter(None, [overspent(memory)])
         write_run(run, ranker, verdict, report, odd, stages=stages, tsv=tsv)
     present(writer, ranker, target, verdict, top, json)
     if strict:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from salience.verify.verdict import Verdict
 
 
+ITSELF = 448 << 20  # bytes of libraries, rules and pictures
+TEXT_BYTES = 64  # of a byte of text: sentences, and their words one by one
+
+
 def summarize(
     ctx: typer.Context,
     files: Annotated[
@@ -62,6 +66,7 @@ def summarize(
     verify: Annotated[
         bool, o.measure("--verify/--no-verify", help="Do the first sentences say more of others than any do?")
     ] = True,
+    memory: o.Memory = "1GiB",
     seed: o.Seed = 0,
     output: o.Output = Path("runs"),
     name: o.Name = None,
@@ -77,13 +82,11 @@ def summarize(
     from salience.cli import pictures, show
     from salience.cli.ending import shown, tabled, told
     from salience.cli.errors import demand
-    from salience.cli.texts import read_documents
     from salience.report.words import plural
     from salience.runs.writer import RunWriter
 
     o.check_strict(strict, verify)
-    documents = read_documents(files, column, encoding)
-    others = _others(ctx.params)
+    documents, others = _texts(files, ctx.params)
     folder = o.run_folder(output, name, files[0])
     given = {"source": files[0], **ctx.params}
     with RunWriter(folder, "summarize", given, force=force, argv=ctx.meta.get("argv")) as run:
@@ -132,14 +135,12 @@ def summarize(
 
 def judge_again(run: Run, source: str | None, *, seed: int, progress: Any, **_: Any) -> Verdict:
     """Do the first sentences say more of sentences they were not ranked with than any do?"""
-    from salience.cli.texts import read_documents
-
     given = run.options
     files = [source] if source else given["files"]
     if "-" in files:
         raise ValueError("the texts of this run came from a pipe and are gone; name them with --source")
-    documents = read_documents(files, given["column"], given["encoding"])
-    return judged(given, documents, _others(given), seed, progress)
+    documents, others = _texts(files, given)
+    return judged(given, documents, others, seed, progress)
 
 
 def judged(
@@ -157,16 +158,21 @@ def judged(
     return verify(ranked, documents, analyzer=words_of, background=others, seed=seed, progress=tell)
 
 
-def _others(given: dict[str, Any]) -> list[str] | None:
-    """The texts that say how rare words are."""
+def _texts(files: list[str], given: dict[str, Any]) -> tuple[list[str], list[str] | None]:
+    """The documents, and the texts that say how rare words are."""
     from salience.cli.texts import read_documents
+    from salience.data.budget import room
 
+    most = room(given.get("memory", "1GiB"), ITSELF) // TEXT_BYTES
+    documents = read_documents(files, given["column"], given["encoding"], most)
     if not given["background"]:
-        return None
-    return read_documents(given["background"], given["column"], given["encoding"])
+        return documents, None
+    most -= sum(map(len, documents))
+    return documents, read_documents(given["background"], given["column"], given["encoding"], most)
 
 
 def _model(given: dict[str, Any]) -> Any:
+    from salience.data.budget import room
     from salience.instances import LexRank
 
     return LexRank(
@@ -175,6 +181,7 @@ def _model(given: dict[str, Any]) -> Any:
         self_links=given["self_links"],
         language=given["language"],
         min_words=given["min_words"],
+        memory=room(given.get("memory", "1GiB"), ITSELF) // 2,
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import codecs
 import gzip
 import sys
+from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
 from typing import Any
+
+from salience.data.budget import megabytes
 
 PLAIN = (".txt", ".text", ".md")  # and these with what is packed: .txt.gz
 
@@ -54,7 +57,9 @@ def _plain_of(folder: Path) -> list[Path]:
     return plain
 
 
-def read_documents(paths: list[str], column: str | None = None, encoding: str | None = None) -> list[str]:
+def read_documents(
+    paths: list[str], column: str | None = None, encoding: str | None = None, most: int | None = None
+) -> list[str]:
     """Documents, all in memory: a file of plain text is one, a row of a table is one.
 
     Parameters
@@ -65,16 +70,20 @@ def read_documents(paths: list[str], column: str | None = None, encoding: str | 
         Of the tables; by default ``text``, or the only one.
     encoding : str, optional
         Of plain text, standard input and CSV; UTF-8 by default.
+    most : int, optional
+        Bytes of all texts together.
 
     Raises
     ------
     ValueError
-        Nothing there, no text in it, a folder of texts and tables, another encoding, or a table without that column.
+        More text than `most`, nothing there, no text in it, a folder of texts and tables, another encoding, or a table
+        without that column.
     """
     documents: list[str] = []
+    left = _Left(most)
     for path in paths:
         if path == "-":
-            documents.append(_decoded(sys.stdin.buffer.read(), "standard input", encoding))
+            documents.append(_decoded(left.of_file(sys.stdin.buffer), "standard input", encoding))
             continue
         if Path(path).is_dir():
             plain, tables = _plain_of(Path(path)), []
@@ -82,18 +91,40 @@ def read_documents(paths: list[str], column: str | None = None, encoding: str | 
             given = [name for name in sorted(map(Path, glob(path))) or [Path(path)] if not name.is_dir()]
             plain = [name for name in given if is_plain(name)]
             tables = [str(name) for name in given if name not in plain]
-        documents += [_text_of(name, encoding) for name in plain]
+        documents += [_text_of(name, encoding, left) for name in plain]
         if tables or not plain:
-            documents += _column_of(tables if plain else path, column, encoding)
+            documents += _column_of(tables if plain else path, column, encoding, left)
     if not any(document.strip() for document in documents):
         raise ValueError(f"there is no text in {', '.join(paths)}")
     return documents
 
 
-def _text_of(path: Path, encoding: str | None) -> str:
+@dataclass
+class _Left:
+    """Bytes of text that may still be read; None is any."""
+
+    most: int | None
+    taken: int = 0
+
+    def of_file(self, file: Any) -> bytes:
+        """All of an opened file, of which no more is read than may be."""
+        raw: bytes = file.read(-1 if self.most is None else self.most - self.taken + 1)
+        self.take(len(raw))
+        return raw
+
+    def take(self, size: int) -> None:
+        self.taken += size
+        if self.most is not None and self.taken > self.most:
+            raise ValueError(
+                f"there are more than {megabytes(max(self.most, 0))} of text, which is what --memory leaves room for: give "
+                "fewer texts, or more memory"
+            )
+
+
+def _text_of(path: Path, encoding: str | None, left: _Left) -> str:
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rb") as file:
-        return _decoded(file.read(), str(path), encoding)
+        return _decoded(left.of_file(file), str(path), encoding)
 
 
 def _decoded(raw: bytes, where: str, encoding: str | None) -> str:
@@ -111,8 +142,9 @@ def _decoded(raw: bytes, where: str, encoding: str | None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _column_of(path: str | list[str], column: str | None, encoding: str | None) -> list[str]:
+def _column_of(path: str | list[str], column: str | None, encoding: str | None, left: _Left) -> list[str]:
     from salience.data.readers import open_source
+    from salience.data.readers.schema import value_bytes
     from salience.data.readers.source import near
 
     try:
@@ -129,6 +161,7 @@ def _column_of(path: str | list[str], column: str | None, encoding: str | None) 
         raise ValueError(f"{path} has no column {near(name, source.columns)}")
     found: list[str] = []
     for shard in source.shards():
-        for batch in source.batches(shard, [name], 1 << 16):
+        for batch in source.batches(shard, [name], 1 << 16, left.most):
+            left.take(int(value_bytes(batch.column(0)).sum()))
             found += [value or "" for value in batch.column(0).to_pylist()]
     return found

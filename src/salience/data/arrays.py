@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from salience.data.readers.source import SourceError
 
-__all__ = ["not_an_array", "opened_npz"]
+__all__ = ["not_an_array", "opened_npz", "refuse_large"]
 
 
 @contextmanager
@@ -46,6 +47,37 @@ def opened_npz(path: Path, plain: str) -> Iterator[Any]:
         raise SourceError(f"{path} is damaged: an array in it cannot be unpacked") from None
     except ValueError as error:
         raise not_an_array(path, error, plain) from None
+
+
+def refuse_large(file: Any, names: Sequence[str], most: int, path: Path, advice: str) -> None:
+    """Look at how large arrays of an opened ``.npz`` are before they are unpacked.
+
+    Both the sizes in the zip and the shapes in the arrays' own headers count: numpy takes room by the latter.
+
+    Raises
+    ------
+    SourceError
+        Together they unpack to more than `most` bytes.
+    """
+    unpacked = {
+        name: max(file.zip.getinfo(f"{name}.npy").file_size, _by_header(file, name)) for name in names
+    }
+    if sum(unpacked.values()) > most:
+        largest = max(unpacked, key=unpacked.__getitem__)
+        raise SourceError(
+            f"{largest} in {path} unpacks to {unpacked[largest] / 2**30:,.2f} GiB, and there is room for {most / 2**30:,.2f}: "
+            f"{advice}"
+        )
+
+
+def _by_header(file: Any, name: str) -> int:
+    with file.zip.open(f"{name}.npy") as stream:
+        version = np.lib.format.read_magic(stream)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, kind = read(stream)
+    return math.prod(shape) * kind.itemsize
 
 
 def not_an_array(path: Path, error: ValueError, plain: str) -> SourceError:

@@ -124,7 +124,7 @@ class _Spool:
     def write(self, source: Any, shards: Sequence[Shard], names: list[str]) -> None:
         for shard in shards:
             writer = None
-            for batch in source.batches(shard, names, self.plan.block_rows):
+            for batch in source.batches(shard, names, self.plan.block_rows, self.plan.block_bytes):
                 writer = writer or pq.ParquetWriter(self._file(shard), batch.schema)
                 writer.write_batch(batch, row_group_size=batch.num_rows)
             if writer is not None:
@@ -133,7 +133,9 @@ class _Spool:
     def shards(self) -> tuple[Shard, ...]:
         return self.plan.shards
 
-    def batches(self, shard: Shard, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, shard: Shard, columns: list[str], rows: int, most: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """One row group of the file is one block."""
         file = pq.ParquetFile(self._file(shard))
         for group in range(file.num_row_groups):

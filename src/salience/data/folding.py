@@ -84,7 +84,7 @@ def _batches(
         skip = start.row if position == start.position else 0
         first = 0
         if skip < shard.rows:
-            for batch in source.batches(own[shard.index], names, plan.block_rows):
+            for batch in source.batches(own[shard.index], names, plan.block_rows, plan.block_bytes):
                 if first >= skip:
                     yield batch, position, first
                 first += batch.num_rows

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from salience.data.arrays import opened_npz
+from salience.data.arrays import opened_npz, refuse_large
 from salience.data.readers.source import SourceError, near
 
 __all__ = ["LabelledImages", "read_images"]
@@ -22,9 +22,9 @@ __all__ = ["LabelledImages", "read_images"]
 NAMES = (("images", "labels"), ("X", "y"), ("x", "y"))  # of the arrays in an .npz
 ENDINGS = (".png", ".jpg", ".jpeg")
 SCALES = (1.0, 255.0, 65535.0)  # what white is
-LARGEST = 4 << 30  # bytes that an array may unpack to
-MOST = 1 << 30  # numbers in all images together
+MEMORY = 4 << 30  # bytes that images may take
 PIXELS = 1 << 26  # of one picture, before it is made smaller
+_PIXEL_BYTES = 12  # of a picture that is decoded, and made smaller as numbers of 32 bits
 
 
 class LabelledImages(NamedTuple):
@@ -58,7 +58,12 @@ class LabelledImages(NamedTuple):
 
 
 def read_images(
-    path: str | os.PathLike[str], size: int | None = None, *, rows: int | None = None, seed: int = 0
+    path: str | os.PathLike[str],
+    size: int | None = None,
+    *,
+    rows: int | None = None,
+    seed: int = 0,
+    memory: int = MEMORY,
 ) -> LabelledImages:
     """Read images with their classes; nothing in a file is executed.
 
@@ -74,6 +79,8 @@ def read_images(
         At most so many images, drawn with equal chances.
     seed : int
         Of the draw.
+    memory : int
+        Bytes that reading may take: arrays as they unpack, the numbers made of those that are drawn, one picture.
 
     Returns
     -------
@@ -83,7 +90,7 @@ def read_images(
     ------
     SourceError
         Nothing there, another format, a broken picture (its name is in the message), shapes that are none of images,
-        numbers below 0 or missing, one class only, Python objects (a pickle), more than memory should hold.
+        numbers below 0 or missing, one class only, Python objects (a pickle), more than `memory`.
 
     Examples
     --------
@@ -98,7 +105,7 @@ def read_images(
     if size is not None and size < 1:
         raise ValueError(f"size is a number of pixels from 1 up, got {size}")
     if given.is_dir():
-        return _folder(given, size, rows, seed)
+        return _folder(given, size, rows, seed, memory)
     if given.suffix.lower() != ".npz":
         raise SourceError(
             f"{given}: images are read from an .npz with the arrays images and labels, or from a folder with one folder of "
@@ -107,28 +114,30 @@ def read_images(
     if not given.is_file():
         names = [file.name for file in given.parent.iterdir()] if given.parent.is_dir() else []
         raise SourceError(f"there is no file {near(given.name, names)} in {given.parent}")
-    return _npz(given, size, rows, seed)
+    return _npz(given, size, rows, seed, memory)
 
 
 # ------------------------------------------------------------------------------------------------- arrays
-def _npz(path: Path, size: int | None, rows: int | None, seed: int) -> LabelledImages:
-    images, labels = _arrays(path)
+def _npz(path: Path, size: int | None, rows: int | None, seed: int, memory: int) -> LabelledImages:
+    images, labels = _arrays(path, memory)
     pixels = _channels_first(images, path)
     named = _checked_labels(labels, len(pixels), path)
     drawn = _drawn(len(pixels), rows, seed)
+    numbers = len(drawn) * math.prod(pixels.shape[1:])
+    resized = 0 if size is None else len(drawn) * pixels.shape[1] * size * size
+    room = memory - images.nbytes - numbers * (images.itemsize if len(drawn) < len(pixels) else 0)
+    _refuse_many(2 * numbers + resized, room, path)  # twice: converted, and divided
     some = pixels[drawn]
     _refuse_wild(some, drawn, path)
     scale, notes = _scale(float(some.max()), path)
     found = some.astype(np.float32) / np.float32(scale)
     if size is not None and found.shape[2:] != (size, size):
-        _refuse_many(len(found) * found.shape[1] * size * size, path)
         found = np.stack([_resized(image, size) for image in found])
-    _refuse_many(found.size, path)
     classes, codes = _coded(named[drawn], path)
     return LabelledImages(found, codes, classes, drawn, len(pixels), (), notes)
 
 
-def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+def _arrays(path: Path, memory: int) -> tuple[NDArray[Any], NDArray[Any]]:
     with opened_npz(path, "np.asarray(images, dtype=np.uint8), np.asarray(labels).astype(str)") as file:
         pair = next((pair for pair in NAMES if set(pair) <= set(file.files)), None)
         if pair is None:
@@ -137,13 +146,9 @@ def _arrays(path: Path) -> tuple[NDArray[Any], NDArray[Any]]:
                 f"{path} has {there}; the arrays are called images and labels, or X and y: "
                 "np.savez(path, images=images, labels=labels)"
             )
-        for name in pair:
-            unpacked = file.zip.getinfo(f"{name}.npy").file_size
-            if unpacked > LARGEST:
-                raise SourceError(
-                    f"{name} in {path} unpacks to {unpacked / 2**30:,.1f} GiB, more than {LARGEST >> 30}: save fewer "
-                    "images, smaller ones, or bytes (uint8)"
-                )
+        refuse_large(
+            file, pair, memory, path, "save fewer images, smaller ones, or bytes (uint8), or give more memory"
+        )
         return file[pair[0]], file[pair[1]]
 
 
@@ -226,7 +231,7 @@ def _resized(image: NDArray[np.float32], size: int) -> NDArray[np.float32]:
 
 
 # ------------------------------------------------------------------------------------------------ folders
-def _folder(path: Path, size: int | None, rows: int | None, seed: int) -> LabelledImages:
+def _folder(path: Path, size: int | None, rows: int | None, seed: int, memory: int) -> LabelledImages:
     kinds = sorted(kind for kind in path.iterdir() if kind.is_dir() and not kind.name.startswith("."))
     found = {kind.name: list(_pictures_in(kind)) for kind in kinds}
     files = [f"{name}/{file}" for name, names in found.items() for file in names]
@@ -241,7 +246,7 @@ def _folder(path: Path, size: int | None, rows: int | None, seed: int) -> Labell
     notes = [f"{odd} {others[0].relative_to(path)}"] if others else []
     drawn = _drawn(len(files), rows, seed)
     chosen = [files[row] for row in drawn]
-    pixels, said = _decoded(path, chosen, size)
+    pixels, said = _decoded(path, chosen, size, memory)
     classes, codes = _coded(np.array([name.partition("/")[0] for name in chosen]), path)
     return LabelledImages(pixels, codes, classes, drawn, len(files), tuple(files), (*notes, *said))
 
@@ -258,17 +263,18 @@ def _left_out(file: Path, folder: Path) -> bool:
 
 
 def _decoded(
-    folder: Path, files: Sequence[str], size: int | None
+    folder: Path, files: Sequence[str], size: int | None, memory: int
 ) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Pictures one after the other into one array: grey if all are, else of three colours."""
-    with _opened(folder / files[0]) as first:
+    most = min(PIXELS, memory // _PIXEL_BYTES)
+    with _opened(folder / files[0], most) as first:
         side = (size, size) if size is not None else (first.height, first.width)
-    colour = any(_is_coloured(folder / name) for name in files)
-    _refuse_many(len(files) * (3 if colour else 1) * math.prod(side), folder)
+    colour = any(_is_coloured(folder / name, most) for name in files)
+    _refuse_many(len(files) * (3 if colour else 1) * math.prod(side), memory, folder)
     pixels = np.empty((len(files), 3 if colour else 1, *side), dtype=np.float32)
     clear = 0
     for place, name in enumerate(files):
-        with _opened(folder / name) as picture:
+        with _opened(folder / name, most) as picture:
             if size is None and (picture.height, picture.width) != side:
                 raise SourceError(
                     f"{folder / name} has {picture.height} x {picture.width} pixels, {files[0]} has {side[0]} x {side[1]}: "
@@ -294,14 +300,14 @@ def _as_array(picture: Any, colour: bool, side: tuple[int, int]) -> NDArray[np.f
     return values.transpose(2, 0, 1) if colour else values[None]
 
 
-def _is_coloured(file: Path) -> bool:
+def _is_coloured(file: Path, most: int) -> bool:
     """By its head alone."""
-    with _opened(file) as picture:
+    with _opened(file, most) as picture:
         return picture.mode not in ("1", "L", "LA") and not picture.mode.startswith("I")
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[Any]:
+def _opened(file: Path, most: int) -> Iterator[Any]:
     """A picture of which only the head was read; what cannot be read, here or later, is said with its name."""
     from PIL import Image, UnidentifiedImageError
 
@@ -310,9 +316,9 @@ def _opened(file: Path) -> Iterator[Any]:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is narrower
             picture = Image.open(file, formats=("PNG", "JPEG"))
         with picture:
-            if picture.width * picture.height > PIXELS:
+            if picture.width * picture.height > most:
                 raise SourceError(
-                    f"{file} has {picture.width:,} x {picture.height:,} pixels, more than {PIXELS:,}: make it smaller first"
+                    f"{file} has {picture.width:,} x {picture.height:,} pixels, more than {most:,}: make it smaller first"
                 )
             yield picture
     except SourceError:
@@ -338,9 +344,9 @@ def _coded(named: NDArray[Any], path: Path) -> tuple[NDArray[Any], NDArray[np.in
     return classes, codes.astype(np.int64)
 
 
-def _refuse_many(numbers: int, path: Path) -> None:
-    if numbers > MOST:
+def _refuse_many(numbers: int, room: int, path: Path) -> None:
+    if 4 * numbers > room:
         raise SourceError(
-            f"the images of {path} are {numbers:,} numbers together, more than {MOST:,}: make them smaller with --size, or "
-            "take fewer with --rows"
+            f"the images of {path} are {numbers:,} numbers together, which take {4 * numbers / 2**30:,.2f} GiB, and there is "
+            f"room for {max(room, 0) / 2**30:,.2f}: make them smaller with --size, take fewer with --rows, or give more memory"
         )

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from salience.data.encoding import numbers
 from salience.data.hashing import MISSING, as_text, identities
 from salience.data.pilot import ColumnPlan, Values, quantile_edges, value_counts
+from salience.data.readers.source import PIECE_BYTES
 
 MOST_CLASSES = 256
 BINNED_ABOVE = 20  # distinct numbers
@@ -112,7 +113,7 @@ def plan_labels(
     tallies = [_Tally(column, missing, pilots[column.name], bins) for column in columns]
     names = [column.name for column in columns]
     for shard in source.shards():
-        for batch in source.batches(shard, names, 65536):
+        for batch in source.batches(shard, names, 65536, PIECE_BYTES):
             for tally in tallies:
                 tally.add(batch.column(tally.column.name))
     return tuple(tally.finish() for tally in tallies)

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from salience.data.hashing import KINDS, MISSING, as_text, identities
 from salience.data.kinds import Finding, decide_kind, read
 from salience.data.multivalues import separator_of
+from salience.data.readers.schema import is_long, value_bytes
 
 PILOT_ROWS = 1 << 18
 PIECE_ROWS = 8192
+_BATCH_VALUES = 1 << 22  # read at once
 _MANY_SHARDS = 8
 _READ_ROWS = 4_000_000  # to get at the pilot's rows; or an eighth of all rows
 BINNED_ABOVE = 64  # distinct numbers in the pilot
@@ -141,7 +143,7 @@ class Pilot:
 
     source: Any
     names: Sequence[str]
-    memory: int
+    memory: int  # that values may take
     seed: int
     size: int = PILOT_ROWS
     rows: int = 0
@@ -150,41 +152,48 @@ class Pilot:
     def __post_init__(self) -> None:
         self._shards = self.source.shards()
         self._chosen = choose_pieces(self._shards, self.size, self.seed)
+        self._wanted = max(1, sum(
+            min(PIECE_ROWS, self._shards[s].rows - p * PIECE_ROWS) for s, pieces in self._chosen.items() for p in pieces
+        ))  # fmt: skip
 
     def columns(self) -> Iterator[tuple[str, Values]]:
         """Every column with its values in the pilot, a group of columns in memory at a time."""
         for group in self._groups():
             folds: dict[str, list[tuple[pa.Array, NDArray[np.int64]]]] = {name: [] for name in group}
+            shares = [_Share(self.memory / 4 / self._wanted) for _ in group]
             rows = 0
             with ThreadPoolExecutor(2) as pool:
                 for batch in self.batches(group):
                     rows += batch.num_rows
-                    for name, found in zip(group, pool.map(value_counts, batch.columns), strict=True):
+                    parts = [share.take(array) for share, array in zip(shares, batch.columns, strict=True)]
+                    for name, found in zip(group, pool.map(value_counts, parts), strict=True):
                         folds[name].append(found)
             self.rows = rows
             for name in group:
                 yield name, _joined(folds.pop(name))
 
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The pieces of the pilot."""
+        """The pieces of the pilot, or parts of pieces where rows are long."""
+        few = 1 << max(_BATCH_VALUES // len(names), 1).bit_length() - 1  # a power of two, like PIECE_ROWS
         for s, pieces in self._chosen.items():
-            if len(pieces) * PIECE_ROWS >= self._shards[s].rows:  # all of it: no need for small pieces
-                yield from self.source.batches(self._shards[s], list(names), 8 * PIECE_ROWS)
-                continue
-            for number, batch in enumerate(self.source.batches(self._shards[s], list(names), PIECE_ROWS)):
-                if number in pieces:
-                    yield batch
-                if number >= max(pieces):
+            whole = len(pieces) * PIECE_ROWS >= self._shards[s].rows  # all of it: no need for small pieces
+            rows = min(few, 8 * PIECE_ROWS if whole else PIECE_ROWS)
+            first = 0
+            for batch in self.source.batches(self._shards[s], list(names), rows, self.memory // 4):
+                if first // PIECE_ROWS > max(pieces):
                     break
+                if whole or first // PIECE_ROWS in pieces:
+                    yield batch
+                first += batch.num_rows
 
     def _groups(self) -> list[list[str]]:
         """Columns are put together as long as their distinct values will fit, judged by the first piece."""
         groups: list[list[str]] = [[]]
-        budget, held = self.memory / 4, 0.0
+        budget, held = self.memory / 2, 0.0  # while a group is decided on the next one is read
         first = next(iter(self.batches(self.names)), None)
         if first is None:
             return [list(self.names)]
-        pieces = PIECE_ROWS * sum(map(len, self._chosen.values())) / max(first.num_rows, 1)
+        pieces = self._wanted / max(first.num_rows, 1)
         self.row_bytes = first.nbytes / max(first.num_rows, 1)
         for name in self.names:
             values, counts = value_counts(first.column(name))
@@ -195,6 +204,26 @@ class Pilot:
             groups[-1].append(name)
             held += size
         return groups
+
+
+@dataclass
+class _Share:
+    """What a column of long texts may keep of its rows: as much for each, so that those kept are spread evenly."""
+
+    row_bytes: float
+    left: float = 0.0
+
+    def take(self, array: pa.Array) -> pa.Array:
+        """The array, or every so manieth row of it, as many as the share allows."""
+        self.left += self.row_bytes * len(array)
+        if not is_long(array.type) or array.nbytes <= self.left:
+            return array
+        sizes = value_bytes(array)
+        rows = np.arange(0, len(array), max(1, int(np.ceil(sizes.sum() / self.left))))
+        taken = np.cumsum(sizes[rows])
+        fit = int(np.searchsorted(taken, self.left, side="right"))
+        self.left -= float(taken[fit - 1]) if fit else 0.0
+        return array.take(pa.array(rows[:fit]))
 
 
 def value_counts(array: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:

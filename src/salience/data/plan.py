@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from salience.data.budget import parse_memory, rows_of_a_block, with_caps
+from salience.data.budget import Budget, parse_memory
 from salience.data.kinds import Finding, notes_on
 from salience.data.labels import LabelPlan, plan_labels
 from salience.data.multivalues import vocabularies
@@ -59,6 +59,8 @@ class Plan:
         Rows that the decisions are based on.
     notes : tuple of str
         What was odd and what was done about it.
+    block_bytes : int or None
+        Of so many rows, as many make a block as take so many bytes of text.
     """
 
     source: dict[str, Any]
@@ -73,6 +75,7 @@ class Plan:
     subsample: int
     pilot_rows: int
     notes: tuple[str, ...] = ()
+    block_bytes: int | None = None
 
     @functools.cached_property
     def _by_name(self) -> dict[str, ColumnPlan]:
@@ -105,6 +108,11 @@ class Plan:
         raise ValueError(
             f"The plan has no label {name!r}; its labels: {[label.name for label in self.labels]}."
         )
+
+    @property
+    def pilot_bytes(self) -> int:
+        """What a look at the pilot of the rows may hold."""
+        return Budget(self.memory, len(self._by_name)).bytes_of_a_pilot
 
     def to_json(self) -> str:
         """As JSON; `from_json` gives back an equal plan, bit by bit."""
@@ -265,10 +273,11 @@ def plan(
     labels = (label,) if isinstance(label, str) else tuple(label or ())
     given = _checked_spec(spec or {}, source.columns)
     separators = _separators(multivalue, source.columns, given)
-    budget, symbols = parse_memory(memory), tuple(missing)
+    budget, symbols = Budget(parse_memory(memory), len(source.columns), source.held), tuple(missing)
     _check_arguments(source, labels, bins, label_bins, subsample, block_rows)
+    budget.check([2] * len(labels))
 
-    pilot = Pilot(source, source.columns, budget, seed)
+    pilot = Pilot(source, source.columns, budget.bytes_of_a_pilot, seed)
     label_pilots: dict[str, Values] = {}
     decided: dict[str, Future[tuple[ColumnPlan, Finding | None]]] = {}
     with ThreadPoolExecutor(2) as pool:  # sorting releases the GIL; one thread decides while another reads
@@ -300,7 +309,8 @@ def plan(
     )
     columns = [plans[name] for name in source.columns if name not in labels]
     shards = tuple(source.shards())
-    columns = with_caps(columns, [len(t.classes) for t in targets], budget, given)
+    budget.check([len(t.classes) for t in targets])
+    columns = budget.caps(columns, [len(t.classes) for t in targets], given)
     pa.default_memory_pool().release_unused()  # what the pilot needed, the scan can have
     return Plan(
         source=source.describe() if all(shard.path for shard in shards) else {"format": source.format},
@@ -309,8 +319,9 @@ def plan(
         columns=tuple(columns),
         labels=targets,
         missing=symbols,
-        block_rows=block_rows or rows_of_a_block(pilot.row_bytes, len(source.columns), budget),
-        memory=budget,
+        block_rows=block_rows or budget.rows_of_a_block(pilot.row_bytes),
+        block_bytes=budget.bytes_of_a_block,
+        memory=budget.memory,
         seed=seed,
         subsample=subsample,
         pilot_rows=pilot.rows,

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from salience.data.arrays import not_an_array, opened_npz
+from salience.data.arrays import not_an_array, opened_npz, refuse_large
 from salience.data.readers.source import SourceError, near
 from salience.results.storage import TEMPORARY, plain_errors
 
@@ -21,9 +21,13 @@ __all__ = ["read_labels", "read_vectors"]
 
 PLAIN = "np.save(path, np.asarray(vectors, dtype=np.float32))"
 IN_MEMORY = 256 << 20  # bytes of several files that are joined in memory, not on disk
+MEMORY = 4 << 30  # bytes that vectors may take
+_COPIES = 3  # of a table: as read, without its lists, as one array
 
 
-def read_vectors(path: str | os.PathLike[str], column: str | None = None) -> NDArray[Any]:
+def read_vectors(
+    path: str | os.PathLike[str], column: str | None = None, *, memory: int = MEMORY
+) -> NDArray[Any]:
     """Read vectors, one per row; nothing in the file is executed.
 
     Parameters
@@ -34,6 +38,8 @@ def read_vectors(path: str | os.PathLike[str], column: str | None = None) -> NDA
     column : str, optional
         Array of an ``.npz``, or column of lists of a table; by default the only one. Of a table without lists the
         number columns are the dimensions.
+    memory : int
+        Bytes that reading may take. What is mapped takes none.
 
     Returns
     -------
@@ -43,7 +49,8 @@ def read_vectors(path: str | os.PathLike[str], column: str | None = None) -> NDA
     Raises
     ------
     SourceError
-        No such file, no numbers of two dimensions, Python objects (a pickle), lists of unequal length, an empty file.
+        No such file, no numbers of two dimensions, Python objects (a pickle), lists of unequal length, an empty
+        file, more than `memory`.
 
     Examples
     --------
@@ -54,11 +61,14 @@ def read_vectors(path: str | os.PathLike[str], column: str | None = None) -> NDA
     """
     given = Path(path)
     if not given.is_dir():
-        return _checked(_reader(given)(given, column), given)
+        return _checked(_reader(given)(given, column, memory), given)
     files = sorted(file for file in given.iterdir() if file.suffix.lower() in READERS)
     if not files:
         raise SourceError(f"{given} has no file of vectors; those end in {', '.join(READERS)}")
-    parts = [_checked(_reader(file)(file, column), file) for file in files]
+    parts: list[NDArray[Any]] = []
+    for file in files:
+        held = sum(part.nbytes for part in parts if not isinstance(part, np.memmap))
+        parts.append(_checked(_reader(file)(file, column, memory - held), file))
     for file, part in zip(files, parts, strict=True):
         if part.shape[1] != parts[0].shape[1]:
             raise SourceError(
@@ -82,7 +92,7 @@ def read_labels(path: str | os.PathLike[str], column: str | None = None) -> NDAr
     """
     given = Path(path)
     if given.suffix.lower() in (".npy", ".npz"):
-        values = _reader(given)(given, column)
+        values = _reader(given)(given, column, MEMORY)
         values = values.ravel() if values.ndim == 2 and 1 in values.shape else values
     else:
         values = _column(given, column)
@@ -115,7 +125,7 @@ def _column(path: Path, column: str | None) -> NDArray[Any]:
     return values.astype(str) if values.dtype == object else values
 
 
-def _npy(path: Path, column: str | None) -> NDArray[Any]:
+def _npy(path: Path, column: str | None, memory: int) -> NDArray[Any]:
     if zipfile.is_zipfile(path):
         raise SourceError(f"{path} is a zip of arrays; name it .npz")
     try:
@@ -124,17 +134,21 @@ def _npy(path: Path, column: str | None) -> NDArray[Any]:
         raise not_an_array(path, error, PLAIN) from None
 
 
-def _npz(path: Path, column: str | None) -> NDArray[Any]:
+def _npz(path: Path, column: str | None, memory: int) -> NDArray[Any]:
     with opened_npz(path, PLAIN) as file:
         names = list(file.files)
         if column is not None and column not in names:
             raise SourceError(f"{path} has no array {near(column, names)}")
         if column is None and len(names) != 1:
             raise SourceError(f"{path} has several arrays; name one of {', '.join(names)}")
-        return np.asarray(file[column or names[0]])
+        name = column or names[0]
+        refuse_large(
+            file, [name], memory, path, "save it as .npy, which is mapped and not read, or give more memory"
+        )
+        return np.asarray(file[name])
 
 
-def _table(path: Path, column: str | None) -> NDArray[Any]:
+def _table(path: Path, column: str | None, memory: int) -> NDArray[Any]:
     import polars as pl
 
     read = pl.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pl.read_ipc
@@ -151,8 +165,10 @@ def _table(path: Path, column: str | None) -> NDArray[Any]:
     if column is None and not lists:
         if not numbers:
             raise SourceError(f"{path} has neither a column of lists nor columns of numbers")
+        _refuse_table(path, numbers, memory)
         return read(path, columns=numbers).to_numpy()
     name = column or lists[0]
+    _refuse_table(path, [name], memory)
     values = read(path, columns=[name])[name]
     lengths = values.arr.len() if isinstance(values.dtype, pl.Array) else values.list.len()
     odd = np.flatnonzero((lengths != lengths.max()).fill_null(True).to_numpy())
@@ -168,14 +184,35 @@ def _table(path: Path, column: str | None) -> NDArray[Any]:
     return flat.to_numpy().reshape(len(values), -1)
 
 
+def _refuse_table(path: Path, columns: Sequence[str], memory: int) -> None:
+    """By how many numbers there are, which the footer of Parquet says; of Arrow the size of the file is looked at."""
+    import pyarrow.parquet as pq
+
+    if path.suffix.lower() in (".parquet", ".pq"):
+        footer = pq.ParquetFile(path).metadata
+        groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
+        chunks = [group.column(j) for group in groups for j in range(group.num_columns)]
+        own = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns]
+        size = sum(
+            chunk.num_values * (4 if chunk.physical_type in ("FLOAT", "INT32") else 8) for chunk in own
+        )
+    else:
+        size = path.stat().st_size
+    if _COPIES * size > memory:
+        raise SourceError(
+            f"the vectors of {path} take {size / 2**30:,.2f} GiB, and {_COPIES} times that while they are read; there is room "
+            f"for {max(memory, 0) / 2**30:,.2f}: save them as .npy, which is mapped and not read ({PLAIN}), or give more memory"
+        )
+
+
 #: How files of each kind are read.
-READERS: dict[str, Callable[[Path, str | None], NDArray[Any]]] = {
+READERS: dict[str, Callable[[Path, str | None, int], NDArray[Any]]] = {
     ".npy": _npy, ".npz": _npz, ".parquet": _table, ".pq": _table, ".arrow": _table, ".feather": _table,
     ".ipc": _table,
 }  # fmt: skip
 
 
-def _reader(path: Path) -> Callable[[Path, str | None], NDArray[Any]]:
+def _reader(path: Path) -> Callable[[Path, str | None, int], NDArray[Any]]:
     if path.suffix.lower() not in READERS:
         raise SourceError(f"{path}: vectors are read from {', '.join(READERS)} and from folders of these")
     if not path.is_file():

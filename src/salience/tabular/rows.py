@@ -71,7 +71,7 @@ class RowReference:
         if not chosen:
             raise ValueError("a row needs at least one column; the plan has only labels")
         counts = np.zeros((len(MEASURES), BINS), dtype=np.int64)
-        for batch in Pilot(source, chosen, plan.memory, plan.seed).batches(chosen):
+        for batch in Pilot(source, chosen, plan.pilot_bytes, plan.seed).batches(chosen):
             bins = _bins(measure_rows([batch.column(c) for c in chosen], batch.num_rows), len(chosen))
             counts += _histograms(bins, np.zeros(len(bins), dtype=np.int64), 1)[:, 0]
         return cls(tuple(chosen), counts)

@@ -11,11 +11,15 @@ import pyarrow as pa
 from numba import njit
 
 from salience.data.readers.cells import text_column
+from salience.data.readers.source import PIECE_BYTES
 from salience.data.words import load64
 from salience.data.xxh64 import hash_bytes
 
 _P1 = np.uint64(0x9E3779B97F4A7C15)
 _BYTES_OF_A_VALUE = 16  # room in a dictionary, on average
+_LONGEST = (
+    512  # bytes of a value that is coded: a column of longer ones is plain, for it may have to become so
+)
 
 
 class Coder:
@@ -42,7 +46,7 @@ class Coder:
         self._start()
 
     def _start(self) -> None:
-        self.filled = 0
+        self.filled = self._bytes = 0
         self._table[~self._plain] = -1
         self._codes = np.empty((len(self._plain), self._rows), np.int32)
         self._used = np.zeros(len(self._plain), np.int64)
@@ -50,8 +54,8 @@ class Coder:
 
     @property
     def room(self) -> int:
-        """Rows that still fit."""
-        return self._rows - self.filled
+        """Rows that still fit; none when there is much text already."""
+        return self._rows - self.filled if self._bytes < PIECE_BYTES else 0
 
     def add(self, data: np.ndarray, starts: np.ndarray, ends: np.ndarray, rows: int) -> None:
         """Take up `rows` rows of cells, at most `room`."""
@@ -66,6 +70,7 @@ class Coder:
                     self._pieces[column] = [coded.dictionary_decode()] if self.filled else []
         for column, pieces in self._pieces.items():
             pieces.append(text_column(data, starts, ends, rows, column, self._quote))
+            self._bytes += pieces[-1].nbytes
         self.filled += rows
 
     def finish(self) -> list[pa.Array]:
@@ -143,7 +148,7 @@ def _code_cells(  # type: ignore[no-untyped-def]
                 code = slots[at]
             if code < 0:
                 low = low_of[count]
-                if count == most or low + size > len(copied):
+                if count == most or low + size > len(copied) or size > _LONGEST:
                     plain[column] = True
                     break
                 for k in range(size):

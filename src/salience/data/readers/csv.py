@@ -31,6 +31,8 @@ from salience.data.readers.windows import Window, check_utf8, is_compressed, wit
 _SHARD_BYTES = 64 << 20
 _LEAST_SHARD_BYTES = 4 << 20
 _BATCH_CELLS = 1 << 21  # coded at once: 8 MB of codes, three times as much for dictionaries
+_CODED_BYTES = 20  # of a cell: its code, and its part of the tables that give codes
+MOST_ROWS = 1 << 16  # of a block
 _SHOWN = 5
 _DELIMITERS = ",;\t|"
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_LE: "utf-32"}
@@ -89,11 +91,20 @@ class CsvMember(Member):
                 if header != columns:
                     body = start
             found = _index(window, path, byte, quote_byte, len(columns), body, is_splittable(path, encoding))
+            window_bytes = len(window.data)
         options = {
             "delimiter": byte, "quote": quote_byte, "encoding": encoding, "fields": len(columns),
+            "window": window_bytes,
         }  # fmt: skip
         schema = pa.schema([(name, pa.large_string()) for name in columns])
         return cls(path, schema, found[0], [*notes, *found[1]], options, os.path.getsize(path))
+
+    @property
+    def held(self) -> int:
+        """A window that is growing, and the codes of a batch."""
+        fields = self.options["fields"]
+        cells = fields * max(1, min(MOST_ROWS, _BATCH_CELLS // fields))
+        return int(1.5 * self.options.get("window", 0)) + _CODED_BYTES * cells
 
     def read(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         """Batches of a byte range."""

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 
+from salience.data.budget import Budget
 from salience.data.readers.schema import rebatch
 from salience.data.readers.source import MemberSource, Shard, Source
 
@@ -21,29 +22,45 @@ class HeldSource(MemberSource):
     Parameters
     ----------
     source : MemberSource
+    most : int
+        Bytes that the columns may take.
     threads : int
         Shards that are read at once.
+
+    Raises
+    ------
+    MemoryError
+        They take more.
     """
 
-    def __init__(self, source: MemberSource, threads: int = 2) -> None:
+    def __init__(self, source: MemberSource, most: int, threads: int = 2) -> None:
         self.__dict__.update(source.__dict__)
         names = list(source.columns)
+        left = [most]
 
         def read(shard: Shard) -> pa.Table:
-            batches = list(source.batches(shard, names, _BATCH_ROWS))
+            batches = []
+            for batch in source.batches(shard, names, _BATCH_ROWS, most):
+                batches.append(batch)
+                left[0] -= batch.nbytes  # about: two threads may count at once
+                if left[0] < 0:
+                    raise MemoryError
             columns = zip(*(batch.columns for batch in batches), strict=True)
             return pa.Table.from_arrays([_joined(list(column)) for column in columns], names=names)
 
         with ThreadPoolExecutor(threads) as pool:
             self._tables = list(pool.map(read, source.shards()))
+        self.held = sum(table.nbytes for table in self._tables)
 
-    def _read(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def _read(
+        self, shard: Shard, columns: Sequence[str], rows: int, most: int | None
+    ) -> Iterator[pa.RecordBatch]:
         table = self._tables[shard.index].select(list(dict.fromkeys(columns)))
-        return rebatch(table.to_batches(), rows)
+        return rebatch(table.to_batches(), rows, most)
 
 
 def hold(source: Source, memory: int, threads: int = 2) -> Source:
-    """The source itself, or one in memory if it is a text file that needs at most a quarter of `memory` bytes.
+    """The source itself, or one in memory if it is a text file that needs at most a third of what `memory` leaves.
 
     Parameters
     ----------
@@ -58,9 +75,13 @@ def hold(source: Source, memory: int, threads: int = 2) -> Source:
         With the same shards, rows and description.
     """
     size = source.rows * len(source.columns) * _BYTES_PER_VALUE
-    if not isinstance(source, MemberSource) or source.format not in TEXT_FORMATS or size > memory / 4:
+    most = Budget(memory, len(source.columns), source.held).work // 3
+    if not isinstance(source, MemberSource) or source.format not in TEXT_FORMATS or size > most:
         return source
-    return HeldSource(source, threads)
+    try:
+        return HeldSource(source, most, threads)
+    except MemoryError:  # texts are longer than most are
+        return source
 
 
 def _joined(parts: Sequence[pa.Array]) -> pa.Array:

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+
+from salience.data.hashing import is_text
 
 _PHYSICAL: tuple[tuple[str, str], ...] = (
     ("boolean", "is_boolean"),
@@ -180,31 +184,102 @@ def nulls(target: pa.Schema, total: int, rows: int) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays([pa.nulls(n, f.type) for f in target], names=target.names)
 
 
-def rebatch(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+def rebatch(
+    batches: Iterable[pa.RecordBatch], rows: int, most: int | None = None
+) -> Iterator[pa.RecordBatch]:
     """Cut and join batches to exactly `rows` rows each but the last; nothing is copied where one batch is
     enough.
+
+    Of `rows` rows whose texts and lists take more than `most` bytes several batches are made, each as long as fits,
+    and at least one row. Where they are cut depends on the values alone, not on the batches that came.
 
     Examples
     --------
     >>> parts = [pa.RecordBatch.from_pydict({"a": list(range(n))}) for n in (3, 0, 4)]
     >>> [len(batch) for batch in rebatch(parts, 2)]
     [2, 2, 2, 1]
+    >>> texts = pa.RecordBatch.from_pydict({"a": ["x", "y" * 9, "z", "z", "z", "z"]})
+    >>> [len(batch) for batch in rebatch([texts], 4, most=2)]
+    [1, 1, 2, 2]
     """
     waiting: list[pa.RecordBatch] = []
-    have = 0
+    done = size = 0  # rows of this batch, those already given away included; bytes of those that wait
     for batch in batches:
         first = 0
-        while have + len(batch) - first >= rows:
-            take = rows - have
-            waiting.append(batch.slice(first, take))
-            yield _join(waiting)
-            first += take
-            waiting, have = [], 0
-        if first < len(batch):
-            waiting.append(batch.slice(first))
-            have += len(batch) - first
+        while first < len(batch):
+            piece = batch.slice(first, rows - done)
+            fit, taken = len(piece), 0
+            if most is not None and (waiting or len(piece) < rows or _may_exceed(piece, most)):
+                fit, taken = _fitting(piece, most - size)
+                if not fit and not waiting:
+                    fit, taken = 1, most + 1
+            if fit:
+                waiting.append(piece.slice(0, fit))
+                done, size, first = done + fit, size + taken, first + fit
+            if done == rows or fit < len(piece):
+                yield _join(waiting)
+                waiting, size, done = [], 0, done % rows
     if waiting:
         yield _join(waiting)
+
+
+def _may_exceed(batch: pa.RecordBatch, most: int) -> bool:
+    """Whether texts and lists could take more than so many bytes, without looking at every row."""
+    for array in batch.columns:
+        if pa.types.is_dictionary(array.type):
+            if len(array.dictionary):
+                most -= int(value_bytes(array.dictionary).max()) * len(array)
+        elif is_long(array.type):
+            most -= array.nbytes
+        if most < 0:
+            return True
+    return False
+
+
+def _fitting(batch: pa.RecordBatch, most: int) -> tuple[int, int]:
+    """How many of the first rows take at most so many bytes, and how many bytes those take."""
+    sizes = np.zeros(len(batch), np.int64)
+    for array in batch.columns:
+        if is_long(array.type):
+            sizes += value_bytes(array)
+    ends = np.cumsum(sizes)
+    fit = int(np.searchsorted(ends, most, side="right"))
+    return fit, int(ends[fit - 1]) if fit else 0
+
+
+def is_long(kind: pa.DataType) -> bool:
+    """Whether values differ in length: texts and lists, coded or not."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_nested(inner) or is_text(inner)
+
+
+def value_bytes(array: pa.Array) -> NDArray[np.int64]:
+    """Bytes of every value of a text or list column as text, not counting what is the same for all.
+
+    Examples
+    --------
+    >>> value_bytes(pa.array(["ab", None, "c"])).tolist(), value_bytes(pa.array([[1, 2], []])).tolist()
+    ([2, 0, 1], [16, 0])
+    """
+    if pa.types.is_dictionary(array.type):
+        sizes = np.append(value_bytes(array.dictionary), 0)
+        return sizes[np.asarray(array.indices.cast(pa.int64()).fill_null(len(sizes) - 1))]
+    if pa.types.is_fixed_size_list(array.type):
+        array = array.cast(pa.large_list(array.type.value_type))
+    lists = pa.types.is_list(array.type) or pa.types.is_large_list(array.type)
+    if not lists and not is_text(array.type):
+        return np.full(len(array), 8, np.int64)
+    wide = pa.types.is_large_list(array.type) or pa.types.is_large_string(array.type)
+    wide = wide or pa.types.is_large_binary(array.type)
+    buffer = array.buffers()[1]
+    if buffer is None or not len(array):
+        return np.zeros(len(array), np.int64)
+    offsets = np.frombuffer(buffer, np.int64 if wide else np.int32)
+    offsets = offsets[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    if not lists:
+        return np.diff(offsets)
+    before = np.concatenate([[0], np.cumsum(value_bytes(array.values))])
+    return np.diff(before[offsets])
 
 
 def _join(batches: list[pa.RecordBatch]) -> pa.RecordBatch:

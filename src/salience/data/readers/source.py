@@ -19,6 +19,9 @@ import pyarrow as pa
 from salience.data.readers.conform import conform
 from salience.data.readers.schema import nulls, physical, rebatch, unite
 
+WINDOW_BYTES = 32 << 20  # a window of a text file and what is parsed of it
+PIECE_BYTES = 16 << 20  # of text that a reader gathers before it hands over what it has
+
 
 class SourceError(ValueError):
     """Input that cannot be read: the message says what was given, what is allowed and what to do."""
@@ -59,6 +62,8 @@ class Source(Protocol):
         Physical type per column: "integer", "real", "boolean", "text", "time" or "list".
     rows : int
         Exact.
+    held : int
+        Bytes that reading takes beside the batches: pages, windows, whatever is kept in memory.
     notes : tuple of str
         What was odd and what was done about it.
     """
@@ -67,14 +72,20 @@ class Source(Protocol):
     columns: tuple[str, ...]
     types: dict[str, str]
     rows: int
+    held: int
     notes: tuple[str, ...]
 
     def shards(self) -> tuple[Shard, ...]:
         """Parts that can be read independently; the same on every machine."""
         ...
 
-    def batches(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Batches of exactly `rows` rows each but the last of the shard, with these columns in this order."""
+    def batches(
+        self, shard: Shard, columns: Sequence[str], rows: int, most: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of exactly `rows` rows each but the last of the shard, with these columns in this order.
+
+        Of `rows` rows whose texts take more than `most` bytes, several batches are made.
+        """
         ...
 
     def describe(self) -> dict[str, Any]:
@@ -118,12 +129,20 @@ class Member(abc.ABC):
 
     @abc.abstractmethod
     def read(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Batches of at most about `rows` rows of one piece; `columns` are all in this member's schema."""
+        """Batches of at most about `rows` rows of one piece; `columns` are all in this member's schema.
+
+        A batch has at most about `PIECE_BYTES` of text, unless one row has more.
+        """
 
     @property
     def rows(self) -> int:
         """Exact number of rows of this member."""
         return sum(rows for _, rows in self.pieces)
+
+    @property
+    def held(self) -> int:
+        """Bytes that `read` holds of all columns, beside the batches it gives."""
+        return WINDOW_BYTES if self.path else 0
 
     def to_json(self) -> dict[str, Any]:
         """Everything `open` found out, so that another machine need not find it out again."""
@@ -190,6 +209,7 @@ class MemberSource:
         named = len(members) > 1
         said = [f"{m.path}: {note}" if named else note for m in members for note in m.notes]
         self.notes: tuple[str, ...] = (*self._remarks, *said, *oddities)
+        self.held: int = max(member.held for member in members)
         owners = [(member, part, rows) for member in members for part, rows in member.pieces]
         self._owners = tuple(member for member, _, _ in owners)
         self._shards = tuple(Shard(i, m.path, tuple(part), n) for i, (m, part, n) in enumerate(owners))
@@ -198,8 +218,10 @@ class MemberSource:
         """Parts that can be read independently."""
         return self._shards
 
-    def batches(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        """Batches of exactly `rows` rows each but the last of the shard.
+    def batches(
+        self, shard: Shard, columns: Sequence[str], rows: int, most: int | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches of exactly `rows` rows each but the last of the shard; more of them where texts are long.
 
         Raises
         ------
@@ -216,9 +238,11 @@ class MemberSource:
         own = self._shards[shard.index] if 0 <= shard.index < len(self._shards) else None
         if own is None or (own.part, own.rows) != (shard.part, shard.rows):  # paths may differ by machine
             raise SourceError(f"{shard} is not a shard of this source; take one of source.shards()")
-        return self._read(shard, columns, rows)
+        return self._read(shard, columns, rows, most)
 
-    def _read(self, shard: Shard, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def _read(
+        self, shard: Shard, columns: Sequence[str], rows: int, most: int | None
+    ) -> Iterator[pa.RecordBatch]:
         member = self._owners[shard.index]
         target = pa.schema([self._schema.field(name) for name in columns])
         stored = set(member.schema.names)
@@ -226,6 +250,7 @@ class MemberSource:
         return rebatch(
             _conformed(member, shard, present, target, rows) if present else nulls(target, shard.rows, rows),
             rows,
+            most,
         )
 
     def describe(self) -> dict[str, Any]:

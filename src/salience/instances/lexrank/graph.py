@@ -105,6 +105,8 @@ class Given:
         Those of the sentences that are ranked.
     documents : int
     progress : callable or None
+    most : float
+        Pairs of sentences that may be linked.
     """
 
     matrix: Any
@@ -116,6 +118,7 @@ class Given:
     words: list[list[str]]
     documents: int
     progress: Callable[[int, int], object] | None
+    most: float = np.inf
 
 
 def graph_of_words(model: Any, texts: list[str], given: Given) -> Graph:
@@ -127,7 +130,7 @@ def graph_of_words(model: Any, texts: list[str], given: Given) -> Graph:
     notes: tuple[str, ...] = ()
     if given.about is not None:
         home, notes = _towards(_like_title(vectors, words, weights, given))
-    alike = words_alike(vectors, model.threshold, given.progress)
+    alike = words_alike(vectors, model.threshold, given.progress, given.most)
     return Graph(_with_diagonal(alike.pairs), vectors, True, home, words, weights, given.documents, notes)
 
 
@@ -153,7 +156,8 @@ def graph_of_vectors(model: Any, texts: list[str], given: Given) -> Graph:
         home, notes = _towards(np.maximum(vectors @ title, 0.0))
     # the continuous form walks over every positive similarity, the others over links only
     everything = model.method == "continuous" and model.weak
-    alike = vectors_alike(vectors, 0.0 if everything else model.threshold, given.progress)
+    above = 0.0 if everything else model.threshold
+    alike = vectors_alike(vectors, above, given.progress, given.most)
     if alike.negative:
         pairs = len(texts) * (len(texts) - 1) // 2
         notes += (

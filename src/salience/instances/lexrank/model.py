@@ -16,10 +16,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from salience.data.budget import parse_memory
 from salience.instances.lexrank.graph import GRAPHS, Given
 from salience.instances.lexrank.measures import MEASURES, structure
 from salience.instances.lexrank.scoring import scored
 from salience.instances.lexrank.sentences import Sentences, flattened, splitter
+from salience.instances.lexrank.similarity import PAIR_BYTES
 from salience.instances.lexrank.summary import Budget, Chosen, summarized, weights_of
 from salience.instances.lexrank.words import UNSEEN, analyzed
 from salience.results import Scores
@@ -86,6 +88,8 @@ class LexRank(BaseEstimator):
         Whose rules split texts into sentences, those of pysbd.
     split : callable or None, default=None
         From a text to its sentences, instead.
+    memory : str or int, default="1GiB"
+        What the links between sentences may take: a text that says the same again and again has as many as pairs.
 
     Attributes
     ----------
@@ -163,6 +167,7 @@ class LexRank(BaseEstimator):
         "cutoff": [Interval(Real, 0, None, closed="left")],
         "language": [str],
         "split": [callable, None],
+        "memory": [str, Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -184,6 +189,7 @@ class LexRank(BaseEstimator):
         cutoff: float = 0.0,
         language: str = "en",
         split: Callable[[str], Any] | None = None,
+        memory: str | int = "1GiB",
     ) -> None:
         self.method = method
         self.threshold = threshold
@@ -201,6 +207,7 @@ class LexRank(BaseEstimator):
         self.cutoff = cutoff
         self.language = language
         self.split = split
+        self.memory = memory
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -248,7 +255,7 @@ class LexRank(BaseEstimator):
                 f"none of the {len(words)} sentences has min_words={self.min_words} words; the longest has {words.max()}"
             )
         given = Given(matrix, ranked, len(words), background, about, split_words, [read[i] for i in ranked],
-                      found.documents, progress)  # fmt: skip
+                      found.documents, progress, parse_memory(self.memory) / PAIR_BYTES)  # fmt: skip
         graph = GRAPHS[self.similarity](self, [found.texts[i] for i in ranked], given)
         measured = MEASURES[self.method](self, graph)
         self.sentences_, self.doc_, self.position_ = found.texts, found.doc, found.position

@@ -11,9 +11,18 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csc_array, csr_array, issparse
 
-__all__ = ["Progress", "Similar", "checked_similarity", "unit_rows", "vectors_alike", "words_alike"]
+__all__ = [
+    "PAIR_BYTES",
+    "Progress",
+    "Similar",
+    "checked_similarity",
+    "unit_rows",
+    "vectors_alike",
+    "words_alike",
+]
 
 Progress = Callable[[int, int], object]
+PAIR_BYTES = 96  # of two sentences that are alike: found, mirrored, linked, walked over
 CELLS = 2**18  # similarities that are held before it is known which stay: 2 MiB as float64
 ROUNDING = 1e-12  # a product of two rows of length 1 that is below this is 0
 
@@ -34,12 +43,19 @@ class Similar:
     negative: int = 0
 
 
-def words_alike(vectors: csr_array, above: float, progress: Progress | None = None) -> Similar:
+def words_alike(
+    vectors: csr_array, above: float, progress: Progress | None = None, most: float = np.inf
+) -> Similar:
     r"""Cosines of rows of length 1 that lie strictly above `above`.
 
     .. math:: S = X X^\top
 
     Row by row, over the later rows that share a word; words of one sentence only link nothing and are left out.
+
+    Raises
+    ------
+    ValueError
+        More than `most` pairs are alike.
     """
     shared = without_lonely(vectors)
     shared.sort_indices()
@@ -54,14 +70,23 @@ def words_alike(vectors: csr_array, above: float, progress: Progress | None = No
         columns, values = np.empty(room, dtype=np.int32), np.empty(room)
         done, filled = _later_rows(*rows, *table, following, done, above, row, columns, values, counts)
         found.append((columns[:filled].copy(), values[:filled].copy()))
+        _refuse_many(int(counts.sum()), most, done, n)
         if progress is not None:
             progress(done, n)
     j, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Similar(_mirrored(np.append(0, np.cumsum(counts)), j, cosines, n))
 
 
-def vectors_alike(vectors: NDArray[np.float64], above: float, progress: Progress | None = None) -> Similar:
-    """Cosines of dense rows of length 1 that lie strictly above `above`, which is 0 or more."""
+def vectors_alike(
+    vectors: NDArray[np.float64], above: float, progress: Progress | None = None, most: float = np.inf
+) -> Similar:
+    """Cosines of dense rows of length 1 that lie strictly above `above`, which is 0 or more.
+
+    Raises
+    ------
+    ValueError
+        More than `most` pairs are alike.
+    """
     n = len(vectors)
 
     found, counts, negative = [], np.zeros(n, dtype=np.int64), 0
@@ -74,10 +99,19 @@ def vectors_alike(vectors: NDArray[np.float64], above: float, progress: Progress
         i, j = np.nonzero(product > above)
         counts[start : start + step] = np.bincount(i, minlength=len(product))
         found.append(((j + start).astype(np.int32), product[i, j]))
+        _refuse_many(int(counts.sum()), most, min(start + step, n), n)
         if progress is not None:
             progress(min(start + step, n), n)
     columns, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Similar(_mirrored(np.append(0, np.cumsum(counts)), columns, cosines, n), negative)
+
+
+def _refuse_many(pairs: int, most: float, done: int, n: int) -> None:
+    if pairs > most:
+        raise ValueError(
+            f"{done:,} of {n:,} sentences have {pairs:,} links already, and there is memory for {int(most):,}: raise the "
+            "threshold, give fewer texts (many sentences that are the same?), or more memory"
+        )
 
 
 def without_lonely(vectors: csr_array) -> csr_array:

@@ -244,7 +244,7 @@ def pilot_values(
     for column in chosen:
         plan.column(column)
     found = {}
-    for column, values in Pilot(source, chosen, plan.memory, plan.seed).columns():
+    for column, values in Pilot(source, chosen, plan.pilot_bytes, plan.seed).columns():
         hashes, codes = identities(values.values, plan.column(column).kind, plan.missing)
         keys, first, place = np.unique(
             hashes if codes is None else hashes[codes], return_index=True, return_inverse=True

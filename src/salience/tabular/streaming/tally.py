@@ -69,10 +69,10 @@ class Tally:
     def add(self, source: Source) -> None:
         """Count one more batch of rows, of the same columns."""
         made = {name: derivation for derivation in self.candidates.derivations for name in derivation.names}
-        filled = self._all
+        filled, reads = self._all, list(self.candidates.reads)
         for shard in source.shards():
             first = 0
-            for batch in source.batches(shard, list(self.candidates.reads), self.plan.block_rows):
+            for batch in source.batches(shard, reads, self.plan.block_rows, self.plan.block_bytes):
                 block = Block(batch, self.plan, (self._seen, first), made)
                 for state in filled.values():
                     for part in state.parts(block):

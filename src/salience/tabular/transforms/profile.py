@@ -138,7 +138,7 @@ def pilot_statistics(source: Any, plan: Plan, columns: Iterable[str] | None = No
         From column to `Statistics` of the pilot. A `ProfileState` finds the exact bounds.
     """
     chosen = number_columns(plan, columns)
-    pilot = Pilot(source, chosen, plan.memory, plan.seed).columns() if chosen else ()
+    pilot = Pilot(source, chosen, plan.pilot_bytes, plan.seed).columns() if chosen else ()
     return {c: Statistics.from_values(numbers(v.values, "number", plan.missing), v.counts) for c, v in pilot}
 
 
