@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 FOUND = $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null \
 	|| ls -d $(HOME)/.pyenv/versions/*/bin/$(PYTHON) 2>/dev/null | tail -n 1)
 
-.PHONY: demo test tests lint bench reproduce docs clean
+.PHONY: demo test tests fuzz lint bench reproduce docs clean
 
 demo: $(STAMP)
 	$(BIN)/salience demo
@@ -20,6 +20,10 @@ test: $(STAMP) $(if $(filter .venv,$(VENV)),lint) tests
 tests: $(STAMP)
 	$(BIN)/python -m pytest -n 2
 	@echo "all tests pass on $$($(BIN)/python -V)"
+
+# Thousands of damaged inputs instead of the few of `make test`; SALIENCE_FUZZ_SEED=7 draws others.
+fuzz: $(STAMP)
+	SALIENCE_FUZZ=$${SALIENCE_FUZZ:-5000} $(BIN)/python -m pytest -n 2 tests/fuzz
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
