@@ -16,7 +16,7 @@ MOST_BLOCK_ROWS = 65536
 FEWEST_BLOCK_ROWS = 1024
 SMALLEST_CAP = 1024
 _SLOTS_PER_VALUE = 2.1  # an open-addressing table that doubles is between a third and seven tenths full
-LIBRARIES = 512 << 20  # code, kernels that are compiled by a first run, what allocators keep; measured
+LIBRARIES = 448 << 20  # code, kernels that are compiled by a first run, what allocators keep; measured
 _LEAST_WORK = 32 << 20
 _ENCODED_BYTES = 20  # of a value in a block: identity, code, number
 
