@@ -18,7 +18,7 @@ ranker = StreamRanker(planted.label, order=2).fit(planted.frame)
 print(ranker.scores_.frame.select("column", "value", "verdict").head(3))
 
 # %%
-# ``synergy`` is the score of a pair less that of its better half.
-print(ranker.pairs_.frame.select("a", "b", "value", "synergy").head(3))
+# ``value`` is the synergy, what a pair says beyond its better half; ``joint`` is what it says in all.
+print(ranker.pairs_.frame.select("a", "b", "value", "joint", "verdict").head(3))
 best = ranker.pairs_.frame.row(0, named=True)
 print("found:", " and ".join(sorted([best["a"], best["b"]])))

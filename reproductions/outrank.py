@@ -196,7 +196,7 @@ def xor(frozen: dict[str, Any]) -> list[Claim]:
         singles.append(float(np.abs(own).max()))
         best = _combinations(planted.frame, planted.label).frame.sort("rank").row(0, named=True)
         first.append({best["a"], best["b"]} == set(members))
-        gaps.append(abs(best["value"] - np.log(2)))
+        gaps.append(abs(best["joint"] - np.log(2)))
     return [
         Claim.mean("XOR of two fair bits: each alone, size of the score", singles, most=wanted["single_most"], form=".4f"),
         Claim.check("the pair is first of all pairs", "in every seed", f"in {np.mean(first):.0%}", all(first)),

@@ -145,6 +145,7 @@ def rank_combinations(
 
     Examples
     --------
+    >>> import polars as pl
     >>> from salience.data.plan import plan
     >>> from salience.data.readers import open_source
     >>> bits = np.random.default_rng(0).integers(2, size=(3, 400))
@@ -152,7 +153,7 @@ def rank_combinations(
     >>> source = open_source(frame)
     >>> found = rank_combinations(plan(source, "y"), source=source)
     >>> found.pairs.frame.select("a", "b", pl.col("value").round(2), "verdict").row(0)
-    ('a', 'c', 0.69, 'signal')
+    ('a', 'c', 0.68, 'signal')
     """
     started = time.perf_counter()
     label = plan.labels[0].name if label is None and plan.labels else label

@@ -31,7 +31,7 @@ class StreamRanker(BaseEstimator, RankingPass):
     normalize : {"none", "label_entropy", "ami", "minmax"}, default="none"
         Scale of the reported value.
     order : int, default=1
-        2 and more: also rank combinations of that many columns (`pairs_`).
+        2 and more: also rank combinations of that many columns by synergy (`pairs_`).
     scope : {"target", "all"}, default="target"
         "all": also measure every pair of columns against each other (`redundancy_`) and order them by 3MR (`order_3mr_`).
     top_pairs : int, default=40
@@ -70,7 +70,8 @@ class StreamRanker(BaseEstimator, RankingPass):
     bins, label_bins : int
         Ordered bins of number columns (32) and of a numeric label (10).
     exact : bool, default=False
-        Scan once more for the columns that were sampled by value, without a limit on memory.
+        Scan once more for the columns that were sampled by value, without a limit on memory, and count every value of
+        the best combinations.
     spec : mapping or None, default=None
         Overrides of the plan by column, e.g. ``{"zip": {"kind": "text"}}``.
     memory : str or int, default="1GiB"
