@@ -25,10 +25,15 @@ def test_cardinality_in_disguise_is_told_from_nothing() -> None:
 
 
 def test_the_ranking_has_the_last_word_on_its_columns() -> None:
-    words = ["signal", "leak", "unsure", "id", "noise", "constant", "unjudged"]
-    ranking = frame(value=[1.0] * 7, q=[0.5] * 7, verdict=words)
-    of = read_ranking(ranking).of
-    assert list(of.values()) == ["matters", "leak", "unsure", "silent", "silent", "unusable", "untested"]
+    words = {"signal": "matters", "leak": "leak", "near-leak": "near", "unsure": "unsure", "id": "silent",
+             "noise": "silent", "constant": "unusable", "unjudged": "untested"}  # fmt: skip
+    ranking = frame(value=[1.0] * 8, q=[0.5] * 8, verdict=list(words))
+    assert list(read_ranking(ranking).of.values()) == list(words.values())
+
+
+def test_a_near_leak_is_named_in_a_sentence() -> None:
+    found = frame(value=[0.6, 0.1], q=[0.0, 0.0], verdict=["near-leak", "signal"])
+    assert "c0 tells most of it alone" in " ".join(headline(found, "y"))
 
 
 def test_controls_are_not_counted_among_the_columns() -> None:

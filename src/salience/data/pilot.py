@@ -59,6 +59,8 @@ class ColumnPlan:
         Share of pilot rows with a value.
     mean, sd, low, high : float or None
         Of the finite numbers (times) in the pilot.
+    whole : bool
+        Whether it is of numbers, and those in the pilot have no fractions.
     """
 
     name: str
@@ -74,6 +76,7 @@ class ColumnPlan:
     sd: float | None = None
     low: float | None = None
     high: float | None = None
+    whole: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; identities as strings of digits: other JSON readers have no 64-bit integers."""
@@ -294,6 +297,7 @@ def column_plan(
     if numeric is not None:
         finite = np.isfinite(numeric)
         plan |= _moments(numeric[finite], values.counts[finite])
+        plan["whole"] = kind == "number" and bool((numeric[finite] == np.floor(numeric[finite])).all())
         if len(keys) > BINNED_ABOVE:
             plan["edges"] = quantile_edges(numeric[finite], values.counts[finite], bins)
     if not nested and (kind == "list" or (kind == "text" and given.get("kind") is None)):

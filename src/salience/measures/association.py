@@ -22,6 +22,7 @@ from salience.measures.information import (
 __all__ = [
     "adjusted_mutual_information",
     "chi2",
+    "correlation_ratio",
     "cramers_v",
     "log_loss_gain",
     "max_value_coverage",
@@ -50,6 +51,31 @@ def chi2(table: Contingency) -> float:
     gaps = (table.counts - expected) ** 2
     terms = np.divide(gaps, expected, out=np.zeros_like(gaps), where=expected > 0).sum(axis=1)
     return float(table.calibrated() @ terms)
+
+
+def correlation_ratio(table: Contingency) -> float:
+    """Return the share of the variance of the class numbers that the column explains, adjusted for its number of
+    values.
+
+    For classes in order, as the bins of a number label: epsilon squared (Kelley, 1935), with the number of a class for
+    its value. About 0 for noise of any cardinality; nan for a column that names the row.
+
+    Examples
+    --------
+    >>> table = Contingency.from_counts([[9, 1, 0], [0, 9, 1], [0, 1, 9]])
+    >>> round(correlation_ratio(table), 3)
+    0.847
+    """
+    n, values = table.rows, float(table.weight.sum())
+    numbers = np.arange(len(table.label_counts), dtype=np.float64)
+    if n <= 1 or n - values < 0.5:
+        return float("nan")
+    means = (table.counts * numbers).sum(axis=1) / table.totals
+    within = table.weight * (table.counts * (numbers - means[:, None]) ** 2).sum(axis=1)
+    whole = table.label_counts * (numbers - (table.label_counts * numbers).sum() / n) ** 2
+    if whole.sum() == 0:
+        return 0.0
+    return float(1.0 - within.sum() / (n - values) / (whole.sum() / (n - 1)))
 
 
 def cramers_v(table: Contingency, *, bias_correction: bool = True) -> float:

@@ -156,6 +156,21 @@ class Contingency:
         return float(self.weight[self.keys != np.uint64(self.missing)].sum())
 
     @property
+    def distinct_share(self) -> float:
+        """Distinct values per row that has a value; of a sample of values, those of the sample. nan without rows.
+
+        Every value that is here has been counted over all rows, so a sample tells it better than `distinct` does.
+
+        Examples
+        --------
+        >>> Contingency.from_codes([0, 0, 1, 2], [0, 1, 1, 0]).distinct_share
+        0.75
+        """
+        weight = np.where(self.keys == np.uint64(self.missing), 0.0, self.weight)
+        rows = float((weight * self.totals).sum())
+        return float(weight.sum()) / rows if rows else float("nan")
+
+    @property
     def distinct_error(self) -> float:
         """Relative standard error of `distinct`; 0.0 when complete."""
         kept = int(self.sampled.sum())

@@ -51,6 +51,7 @@ class Pile(NamedTuple):
 PILES: dict[str, Pile] = {
     "matters": Pile("matters", "matter", "good"),
     "leak": Pile("suspiciously good", "suspiciously good", "bad"),
+    "near": Pile("almost too good", "almost too good", "warn"),
     "looks": Pile("only looks as if", "only look as if", "warn"),
     "unsure": Pile("undecided", "undecided", "warn"),
     "silent": Pile("nothing found", "with nothing found", "mute"),
@@ -65,6 +66,7 @@ PILES: dict[str, Pile] = {
 WORDS: dict[str, str] = {
     "signal": "matters",
     "leak": "leak",
+    "near-leak": "near",
     "unsure": "unsure",
     "id": "silent",
     "noise": "silent",
@@ -245,6 +247,11 @@ def headline(
         sentences.append(
             f"{name_list(leaks)} {'tells' if len(leaks) == 1 else 'tell'} nearly all there is to know: "
             "make sure that is known before the outcome and not copied from it."
+        )
+    if near := reading.piles["near"]:
+        sentences.append(
+            f"{name_list(near)} {'tells' if len(near) == 1 else 'tell'} most of it alone, which few honest columns do: "
+            "make sure that is known before the outcome."
         )
     if looks := reading.piles["looks"]:
         looks = sorted(looks, key=lambda name: -(cards.get(name) or 0))

@@ -18,15 +18,21 @@ from salience.data.readers import open_source
 from salience.data.scan import scan
 from salience.measures.counting import Contingency, CountState, Item
 from salience.tabular.streaming.heuristics import heuristic
-from salience.tabular.streaming.parts import OriginState, Quarter, column_items, described
+from salience.tabular.streaming.parts import OriginState, Quarter, column_items, described, row_namers
 from salience.tabular.streaming.scoring import ID_SHARE, score_columns
 
 MISSING_SHARE = 0.5
+OWN_SHARE = 0.9  # distinct values per row with one: any two such columns say the same under other names
+LEAKS = {
+    "leak": ("leaking", "nearly all there is"),
+    "near-leak": ("nearly leaking", "more than an honest column is likely to, though not all there is"),
+}
 RARE_SHARE = 0.5  # of the rows hold a value that occurs once
 DRIFT_SHARE = 0.01  # of the information about which quarter of the file a row is in
 SCHEMA = {"column": pl.String, "finding": pl.String, "severity": pl.String, "detail": pl.String}
 _SEVERITY = {
     "leaking": "high",
+    "nearly leaking": "medium",
     "constant": "medium",
     "duplicate": "medium",
     "recoded": "medium",
@@ -47,7 +53,7 @@ def audit(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> pl.DataFrame:
-    """Look for columns that are constant, duplicate, leaking, id-like, rare-valued, missing or drifting, in one pass.
+    """Look for columns that are constant, duplicate, (nearly) leaking, id-like, rare-valued, missing or drifting, in one pass.
 
     Parameters
     ----------
@@ -70,8 +76,8 @@ def audit(
     Notes
     -----
     Duplicates are columns whose values are equal row by row (by 64-bit identity); a recoded column says the same under other
-    names, one to one. Drifting is a column whose distribution
-    differs between the quarters of the source beyond chance; a column that is a row number always does.
+    names, one to one. Id-like is a text or a whole number that hardly any two rows share. Drifting is a column whose
+    distribution differs between the quarters of the source beyond chance; a column that is a row number always does.
 
     Examples
     --------
@@ -92,13 +98,13 @@ def audit(
     rows: list[tuple[str, str, str]] = []
     if label is not None:
         rows += _leaks(states["label"].finalize(), found)
+    namers = row_namers(found)
     for name in described(found):
-        rows += _alone(name, tables[name, "values"])
-    plain = {name for name, what, _ in rows if what in ("constant", "id-like")}
-    rows += _copies(
-        states["copies"].finalize(), {name for name, what, _ in rows if what == "constant"}, plain
-    )
-    rows += _drifts(tables, found, plain)
+        rows += _alone(name, tables[name, "values"], name in namers)
+    constant = {name for name, what, _ in rows if what == "constant"}
+    own = {c.name for c in found.columns if tables[c.name, "values"].distinct_share >= OWN_SHARE}
+    rows += _copies(states["copies"].finalize(), constant, constant | own)
+    rows += _drifts(tables, found, {name for name, what, _ in rows if what in ("constant", "id-like")})
     order = list(_SEVERITY)
     rows.sort(key=lambda row: order.index(row[1]))
     return pl.DataFrame(
@@ -106,7 +112,7 @@ def audit(
     )
 
 
-def _alone(name: str, table: Contingency) -> Iterable[tuple[str, str, str]]:
+def _alone(name: str, table: Contingency, namer: bool) -> Iterable[tuple[str, str, str]]:
     """Findings about one column by itself."""
     n = table.rows
     filled = round(table.coverage * n) if n else 0
@@ -115,7 +121,7 @@ def _alone(name: str, table: Contingency) -> Iterable[tuple[str, str, str]]:
         return
     if table.coverage < MISSING_SHARE:
         yield name, "missing", f"{1 - table.coverage:.1%} of the rows have no value"
-    if filled and table.distinct >= ID_SHARE * filled and filled > 2:
+    if namer and filled > 2 and table.distinct_share >= ID_SHARE:
         about = "" if table.complete else "about "
         yield name, "id-like", f"{about}{min(table.distinct, filled):,.0f} distinct values in {filled:,} rows"
     single = float(table.weight[(table.totals == 1) & (table.keys != np.uint64(table.missing))].sum())
@@ -124,13 +130,12 @@ def _alone(name: str, table: Contingency) -> Iterable[tuple[str, str, str]]:
 
 
 def _leaks(tables: Mapping[Item, Contingency], found: Plan) -> Iterable[tuple[str, str, str]]:
-    for row in score_columns(tables, described(found), heuristic("mi")).iter_rows(named=True):
-        if row["verdict"] == "leak":
-            yield (
-                row["column"],
-                "leaking",
-                f"explains {row['value']:.3f} nats of the label: nearly all there is",
-            )
+    ordered = found.labels[0].edges is not None
+    scores = score_columns(tables, described(found), heuristic("mi"), ordered=ordered)
+    for row in scores.iter_rows(named=True):
+        if row["verdict"] in LEAKS:
+            what, how_much = LEAKS[row["verdict"]]
+            yield row["column"], what, f"explains {row['value']:.3f} nats of the label: {how_much}"
 
 
 def _drifts(
@@ -138,7 +143,7 @@ def _drifts(
 ) -> Iterable[tuple[str, str, str]]:
     for row in score_columns(tables, described(found), heuristic("mi")).iter_rows(named=True):
         share = row["value"] / np.log(4)
-        if row["column"] not in known and row["verdict"] in ("signal", "leak") and share >= DRIFT_SHARE:
+        if row["column"] not in known and row["verdict"] in ("signal", *LEAKS) and share >= DRIFT_SHARE:
             yield (
                 row["column"],
                 "drifting",

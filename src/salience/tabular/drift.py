@@ -21,7 +21,7 @@ from salience.measures.counting import Contingency
 from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
 from salience.tabular.streaming.heuristics import heuristic
-from salience.tabular.streaming.parts import Origin, OriginState, column_items, described
+from salience.tabular.streaming.parts import Origin, OriginState, column_items, described, row_namers
 from salience.tabular.streaming.scoring import score_columns
 
 
@@ -102,7 +102,7 @@ def compare(
     scan(new, {"b": part}, source=second, columns=common, progress=progress, threads=n_jobs)
     total.merge(part)
     tables = total.finalize()
-    frame = score_columns(tables, described(known), heuristic("mi"))
+    frame = score_columns(tables, described(known), heuristic("mi"), row_namers=row_namers(known))
     extra = pl.DataFrame(
         [
             {

@@ -21,8 +21,15 @@ from salience.measures.resampling import q_values
 from salience.tabular.outrank import outrank_batches
 from salience.tabular.streaming.batches import BatchState
 from salience.tabular.streaming.heuristics import Heuristic
+from salience.tabular.streaming.parts import row_namers
 from salience.tabular.streaming.rowsample import SampleState
-from salience.tabular.streaming.scoring import MINMAX_NOTE, NORMALIZATIONS, min_max, score_columns
+from salience.tabular.streaming.scoring import (
+    MINMAX_NOTE,
+    NORMALIZATIONS,
+    in_order,
+    min_max,
+    score_columns,
+)
 
 if TYPE_CHECKING:
     from salience.tabular.streaming.passes import RankingPass
@@ -63,6 +70,8 @@ class Counts:
             normalize=ranker.normalize,
             permutations=ranker.permutations,
             seed=ranker.random_state,
+            row_namers=row_namers(ranker.plan_),
+            ordered=ranker.plan_.label(label).edges is not None,
         )
 
 
@@ -125,7 +134,11 @@ class Package:
             pl.col("column") != label
         )  # the package lists the label among the columns
         frame = columns.with_columns(se=pl.when(pl.col("n_batches") > 1).then(spread))
-        return _ranked(frame, ranker, scaled=True)
+        if "nats" in frame.columns:  # chance is at 0 nats, which is not the 0 of the scale
+            values, nats = found.frame["value"].to_numpy(), found.frame["nats"].to_numpy()
+            frame = frame.with_columns(gain=pl.col("nats") * np.ptp(values) / max(np.ptp(nats), 1e-300))
+        # in the order of the package, which tests nothing
+        return in_order(_ranked(frame, ranker, scaled=True), "high", by_value=True).drop("gain", strict=False)
 
 
 class Sample:
@@ -274,8 +287,7 @@ def _ranked(frame: pl.DataFrame, ranker: RankingPass, scaled: bool = False) -> p
     if ranker.normalize == "minmax" and not scaled:
         ranker.notes_.append(MINMAX_NOTE)
         frame = min_max(frame)
-    frame = frame.sort("value", descending=True, maintain_order=True)
-    return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    return in_order(frame, "high")
 
 
 def _number_names(ranker: RankingPass) -> list[str]:
@@ -317,8 +329,8 @@ def _correlated(rows: Sequence[tuple[str, float, int]], ranker: RankingPass) -> 
         pl.Series("q", q),
         pl.Series("kind", [kinds[name] for name in frame["column"]]),
         verdict=pl.Series(np.where(np.isnan(q), "unjudged", np.where(q < 0.05, "signal", "noise"))),
-    ).sort(pl.col("value").abs().fill_nan(None), descending=True, nulls_last=True, maintain_order=True)
-    return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    )
+    return in_order(frame, "abs")
 
 
 def _finite(x: NDArray[Any]) -> NDArray[np.float64]:

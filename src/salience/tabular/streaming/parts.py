@@ -127,6 +127,11 @@ def column_items(plan: Plan, exclude: Sequence[str] = ()) -> list[Item]:
     return items
 
 
+def row_namers(plan: Plan) -> frozenset[str]:
+    """Columns of a kind that can name rows: texts and whole numbers, but no amounts with fractions and no times."""
+    return frozenset(c.name for c in plan.columns if c.kind == "text" or c.whole)
+
+
 def described(plan: Plan) -> dict[str, Any]:
     """Kinds of the columns of a plan, by name."""
     return {column.name: column.kind for column in plan.columns}

@@ -6,14 +6,14 @@ Kept apart from the estimator so that a scan on a cluster, a merge of saved stat
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from scipy.special import ndtri, stdtr
 
-from salience.measures import information, nulls
+from salience.measures import association, information, nulls
 from salience.measures.counting import Contingency
 from salience.measures.resampling import q_values
 from salience.tabular.streaming.heuristics import Heuristic
@@ -22,7 +22,21 @@ if TYPE_CHECKING:
     from salience.measures.counting import Item
 
 LEAK_SHARE = 0.95  # of the label's entropy: nothing honest explains that much
-ID_SHARE = 0.9  # distinct values per row: the column names the row
+NEAR_LEAK_SHARE = 0.8  # of the label's entropy; the petals of iris explain three quarters of the species
+NEAR_LEAK_RATIO = 0.95  # of the variance of the bins of a number label: a correlation of about .985
+ID_SHARE = 0.99  # distinct values per row that has one: the column names the row
+ID_COVERAGE = 0.9  # of the rows have a value, if the column names the row
+# Told from chance, undecided, not told from chance, not tested, not scored: a verdict's place before any value.
+STANDING = {
+    "leak": 0,
+    "near-leak": 0,
+    "signal": 0,
+    "unsure": 1,
+    "id": 3,
+    "noise": 3,
+    "unjudged": 4,
+    "constant": 5,
+}
 NORMALIZATIONS = ("none", "label_entropy", "ami", "minmax")
 MINMAX_NOTE = (
     "values are min-max scaled over all columns: 0 and 1 are always there, even among noise; the column null is what "
@@ -84,11 +98,13 @@ def score_columns(
     seed: int = 0,
     level: float = 0.95,
     alpha: float = 0.05,
+    row_namers: Collection[str] = (),
+    ordered: bool = False,
 ) -> pl.DataFrame:
-    """Rank the columns of one label.
+    """Rank the columns of one label: those told from chance first, by their scores, then the others.
 
-    A number column has two views, as values and as ordered bins; the better one counts and its p-value pays for the
-    choice (Bonferroni, two views).
+    A number column has two views, as values and as ordered bins; the better one counts (of those that chance does not
+    give, if there are any) and its p-value pays for the choice (Bonferroni, two views).
 
     Parameters
     ----------
@@ -102,6 +118,10 @@ def score_columns(
         Coverage of ``lo`` and ``hi``.
     alpha : float
         False discovery rate below which a column counts as signal.
+    row_namers : collection of str
+        Columns of a kind that can name rows.
+    ordered : bool
+        Whether the classes are in order, as the bins of a number are.
 
     Returns
     -------
@@ -122,7 +142,8 @@ def score_columns(
         ]
         # a statistic that grows with the number of values would always choose the view that has more of them
         by = "value" if heuristic.name == "mi" or null == "none" else "z"
-        best, view, table = max(scored, key=lambda s: s[0][by])
+        level_of_view = alpha / len(candidates)
+        best, view, table = max(scored, key=lambda s: (s[0]["tail"] < level_of_view, s[0][by]))
         values = next((t for v, t in candidates if v == "values"), table)
         best = dict(best, **{p: float(np.minimum(1.0, best[p] * len(candidates))) for p in ("p", "tail")})
         rows.append(
@@ -135,6 +156,8 @@ def score_columns(
                 "kind": kinds.get(name, "column"),
                 "n": values.rows,
                 "scale": _scale(table, best, normalize, label_entropy),
+                "names_rows": name in row_namers and _names_rows(values),
+                "ratio": _ratio(t for _, t in candidates) if ordered else 0.0,
             }
         )
     return _finish(rows, normalize, label_entropy, level, alpha, heuristic.better)
@@ -147,6 +170,14 @@ def _scale(table: Contingency, row: Mapping[str, float], normalize: str, label_e
         room = 0.5 * (label_entropy + information.column_entropy(table)) - row["null"]
         return 1.0 / room if room > 1e-12 else 1.0
     return 1.0
+
+
+def _names_rows(values: Contingency) -> bool:
+    return values.distinct_share >= ID_SHARE and values.coverage >= ID_COVERAGE
+
+
+def _ratio(views: Iterable[Contingency]) -> float:
+    return float(np.fmax.reduce([association.correlation_ratio(table) for table in views]))
 
 
 def _finish(
@@ -171,11 +202,44 @@ def _finish(
     ).with_columns(scaled)
     if normalize == "minmax":
         frame = min_max(frame)
-    key = pl.col("value").abs() if better == "abs" else pl.col("value")
-    frame = frame.sort(key, descending=True, maintain_order=True, nulls_last=True)
-    frame = frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    frame = in_order(frame, better, alpha=alpha)
     first = ["column", "value", "rank", "se", "lo", "hi", "null", "z", "p", "q", "n", "flag"]
     return frame.select(*first, "mi", "view", "card", "coverage", "kind", "verdict")
+
+
+def in_order(
+    frame: pl.DataFrame, better: str, *, alpha: float = 0.05, by_value: bool = False
+) -> pl.DataFrame:
+    """Order the columns, best first, and number them: ``rank``.
+
+    What is told from chance stands before what is not, whatever its value, and by value within; with many rows the value
+    of a column of noise may well be above that of a weak one. Where nothing was tested the value alone counts.
+
+    Parameters
+    ----------
+    frame : polars.DataFrame
+        With ``value``, ``verdict`` and ``q``.
+    better : {"high", "abs"}
+        Whether the value or its size counts.
+    alpha : float
+        False discovery rate at which an undecided column still stands before the other ones.
+    by_value : bool
+        By value alone, even so.
+
+    Examples
+    --------
+    >>> frame = pl.DataFrame({"value": [0.2, 0.1], "q": [0.4, 0.0], "verdict": ["noise", "signal"]})
+    >>> in_order(frame, "high")["verdict"].to_list()
+    ['signal', 'noise']
+    """
+    value = pl.col("value").abs() if better == "abs" else pl.col("value")
+    standing = pl.col("verdict").replace_strict(STANDING, return_dtype=pl.Int8)
+    standing += ((pl.col("verdict") == "unsure") & (pl.col("q") >= alpha)).cast(pl.Int8)
+    if by_value or not frame["q"].is_finite().any():
+        standing = pl.col("value").is_null()  # which the value says too
+    by = [standing, value.fill_nan(None)]
+    frame = frame.sort(by, descending=[False, True], maintain_order=True, nulls_last=True)
+    return frame.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
 
 
 def min_max(frame: pl.DataFrame) -> pl.DataFrame:
@@ -206,18 +270,20 @@ def verdict(row: Mapping[str, Any], label_entropy: float, alpha: float = 0.05) -
     """Say in one word what a score means.
 
     ``constant`` (one value), ``leak`` (it explains more of the label than anything honest would), ``signal`` (above its null after
-    correction for the number of columns, and the interval stays above zero), ``id`` (names the row and carries nothing),
-    ``noise``, or ``unsure`` when the two tests disagree.
+    correction for the number of columns, and the interval stays above zero), ``near-leak`` (the same, and it explains nearly
+    everything), ``id`` (names the row and carries nothing), ``noise``, or ``unsure`` when the two tests disagree.
     """
     if row["card"] + (row["coverage"] < 1) <= 1:  # missing is a value
         return "constant"
-    if label_entropy > 0 and min(row["mi"], row["mi"] - row["mi_null"]) >= LEAK_SHARE * label_entropy:
+    share = min(row["mi"], row["mi"] - row["mi_null"]) / label_entropy if label_entropy > 0 else 0.0
+    if share >= LEAK_SHARE:
         return "leak"
-    if not np.isfinite(row["q"]):
-        return "unjudged"
+    tested = np.isfinite(row["q"])
     beats, above = row["q"] < alpha, not row["lo"] <= 0
-    if beats and above:
-        return "signal"
-    if row["card"] >= ID_SHARE * row["n"]:
+    if (beats and above) or not tested:
+        if share >= NEAR_LEAK_SHARE or row["ratio"] >= NEAR_LEAK_RATIO:
+            return "near-leak"
+        return "signal" if tested else "unjudged"
+    if row["names_rows"]:
         return "id"
     return "unsure" if beats or (above and row["p"] < alpha) else "noise"
