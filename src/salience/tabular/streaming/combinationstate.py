@@ -140,7 +140,8 @@ class CombinationState:
             t.append_column("kind", pa.array(np.full(t.num_rows, kind, np.int8)))
             for kind, t in enumerate(tables)
         ]
-        return pa.concat_tables(marked).replace_schema_metadata({b"skipped": str(self.skipped).encode()})
+        joined = pa.concat_tables(marked, promote_options="default")  # single columns have no synergy: null
+        return joined.replace_schema_metadata({b"skipped": str(self.skipped).encode()})
 
     def load_arrow(self, table: pa.Table) -> None:
         """Replace the content by a table that `to_arrow` made."""
