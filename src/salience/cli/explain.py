@@ -55,6 +55,7 @@ def explain(
     from salience.cli import pictures, show
     from salience.cli.ending import shown, told
     from salience.cli.rank import open_table
+    from salience.data.files import unreadable
     from salience.runs.writer import RunWriter
     from salience.tabular.case import Case, suggested_actions
 
@@ -65,8 +66,10 @@ def explain(
         raise ValueError(
             f"--at-least {at_least:g} is the number that changes should reach: give --actions FILE too"
         )
-    if actions is not None:
-        actions.open().close()  # a wrong name is said before the work, not after it
+    if actions is not None:  # a wrong name is said before the work, not after it
+        if odd := unreadable(actions):
+            raise ValueError(f"--actions {odd}")
+        actions.open().close()
     opened = open_table(source, format=format, label=target)
     frame, this = _read(opened, label, rows, row, seed, o.declared(read_as, opened.columns))
     if suggest_actions is not None:

@@ -40,7 +40,9 @@ def rank(
     permutations: Annotated[int, o.measure(min=1, help="Tables drawn for --null permute.")] = 10,
     bins: Annotated[int, o.measure(min=2, help="Bins of number columns.")] = 32,
     label_bins: Annotated[int, o.measure(min=2, help="Bins of a numeric label.")] = 10,
-    exact: Annotated[bool, o.measure("--exact", help="Scan again for columns and pairs counted by sample.")] = False,
+    exact: Annotated[
+        bool, o.measure("--exact", help="Scan again for columns and pairs counted by sample.")
+    ] = False,
     preset: Annotated[str | None, o.measure(help="outrank: exactly what OutRank computes.")] = None,
     controls: Annotated[
         bool, o.measure("--controls/--no-controls", help="Plant noise of known cardinality.")

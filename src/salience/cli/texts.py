@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import sys
+import zlib
 from dataclasses import dataclass
-from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def read_documents(
     Parameters
     ----------
     paths : list of str
-        Files, folders and globs; ``-`` is standard input, one document.
+        Files, folders and globs; ``-`` is standard input, one document, and so is a pipe without a name that says more.
     column : str, optional
         Of the tables; by default ``text``, or the only one.
     encoding : str, optional
@@ -79,16 +80,22 @@ def read_documents(
         More text than `most`, nothing there, no text in it, a folder of texts and tables, another encoding, or a table
         without that column.
     """
+    from salience.data.files import kind_of
+    from salience.data.readers.locate import format_by_name, matching
+
     documents: list[str] = []
     left = _Left(most)
     for path in paths:
         if path == "-":
             documents.append(_decoded(left.of_file(sys.stdin.buffer), "standard input", encoding))
             continue
+        if kind_of(path) == "pipe" and not (is_plain(path) or format_by_name(path)):
+            documents.append(_text_of(Path(path), encoding, left))
+            continue
         if Path(path).is_dir():
             plain, tables = _plain_of(Path(path)), []
         else:
-            given = [name for name in sorted(map(Path, glob(path))) or [Path(path)] if not name.is_dir()]
+            given = list(map(Path, [path] if kind_of(path) != "nothing" else matching(path) or [path]))
             plain = [name for name in given if is_plain(name)]
             tables = [str(name) for name in given if name not in plain]
         documents += [_text_of(name, encoding, left) for name in plain]
@@ -122,9 +129,14 @@ class _Left:
 
 
 def _text_of(path: Path, encoding: str | None, left: _Left) -> str:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
-        return _decoded(left.of_file(file), str(path), encoding)
+    from salience.data.files import kind_of, read_whole
+
+    try:
+        with open(path, "rb") if kind_of(path) == "file" else io.BytesIO(read_whole(path)) as file:
+            unpacked = gzip.GzipFile(fileobj=file) if path.suffix.lower() == ".gz" else file
+            return _decoded(left.of_file(unpacked), str(path), encoding)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} cannot be decompressed: {error}; write it again, or leave it out") from None
 
 
 def _decoded(raw: bytes, where: str, encoding: str | None) -> str:

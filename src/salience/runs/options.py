@@ -6,8 +6,9 @@ import os
 import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
+
+from salience.data.files import read_whole
 
 __all__ = ["read_options"]
 
@@ -40,9 +41,8 @@ def read_options(path: str | os.PathLike[str], allowed: Sequence[str]) -> dict[s
     {'target': 'click', 'label_bins': 5}
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        given = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        given = tomllib.loads(read_whole(path).decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(
             f"options file {path} is not TOML ({error}); write one `name = value` per line"
         ) from None

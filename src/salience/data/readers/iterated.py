@@ -45,7 +45,7 @@ def spool_batches(batches: Iterator[Any]) -> Found:
             writer.close()
     if writer is None:
         raise SourceError("the iterator has no batch; it may have been used up: make it anew")
-    return Found([spooled.path], "parquet", ["read from an iterator of batches"], cleanup=spooled)
+    return Found([spooled.path], "parquet", ["read from an iterator of batches"], cleanup=[spooled])
 
 
 def _table(batch: Any, number: int) -> pa.Table:

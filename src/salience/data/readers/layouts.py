@@ -9,13 +9,13 @@ ob-raw     ``raw_data/1_train/*/*`` (TSV parts)                   ``raw_data/0_h
 =========  =====================================================  ==========================================
 """
 
-import glob
 import json
 import os
 from collections.abc import Callable
 from typing import Any
 
-from salience.data.readers.locate import Found
+from salience.data.files import read_whole
+from salience.data.readers.locate import Found, matching
 from salience.data.readers.source import SourceError
 
 #: Layout -> the format its files are read in.
@@ -69,19 +69,27 @@ def read_namespaces(path: str) -> dict[str, list[str]]:
         For a line with fewer than two parts, or an id or name that comes twice.
     """
     found: dict[str, list[str]] = {}
-    with open(path, encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            parts = [part.strip() for part in line.split(",")]
-            if parts == [""]:
-                continue
-            if len(parts) < 2 or not parts[0] or not parts[1]:
-                raise SourceError(f"{path}, line {number}: {line.strip()!r}; write id,name or id,name,f32")
-            if parts[0] in found or parts[1] in [name for name, _ in found.values()]:
-                raise SourceError(
-                    f"{path}, line {number}: {parts[0]!r} or {parts[1]!r} is there already; keep one line"
-                )
-            found[parts[0]] = [parts[1], parts[2] if len(parts) > 2 else ""]
+    names: set[str] = set()
+    for number, line in enumerate(_text_of(path).split("\n"), 1):
+        parts = [part.strip() for part in line.split(",")]
+        if parts == [""]:
+            continue
+        if len(parts) < 2 or not parts[0] or not parts[1]:
+            raise SourceError(f"{path}, line {number}: {line.strip()!r}; write id,name or id,name,f32")
+        if parts[0] in found or parts[1] in names:
+            raise SourceError(
+                f"{path}, line {number}: {parts[0]!r} or {parts[1]!r} is there already; keep one line"
+            )
+        found[parts[0]] = [parts[1], parts[2] if len(parts) > 2 else ""]
+        names.add(parts[1])
     return found
+
+
+def _text_of(path: str) -> str:
+    try:
+        return read_whole(path).decode("utf-8-sig")
+    except (ValueError, OSError) as error:
+        raise SourceError(f"{path} cannot be read as text: {error}; write it again as UTF-8") from error
 
 
 def _read_vw(folder: str) -> Found:
@@ -93,9 +101,8 @@ def _read_vw(folder: str) -> Found:
 def _read_csv(folder: str) -> Found:
     path = os.path.join(folder, "dataset_desc.json")
     try:
-        with open(path, encoding="utf-8-sig") as file:
-            names = [feature["name"] for feature in json.load(file)["data_features"]]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        names = [str(feature["name"]) for feature in json.loads(_text_of(path))["data_features"]]
+    except (json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
         raise SourceError(
             f'{path}: {error}; write {{"data_features": [{{"name": ..., "type": ...}}]}}'
         ) from error
@@ -105,11 +112,10 @@ def _read_csv(folder: str) -> Found:
 
 def _read_raw(folder: str) -> Found:
     header = os.path.join(folder, "raw_data/0_header/header.csv")
-    with open(header, encoding="utf-8-sig") as file:
-        names = file.read().strip().split("\t")
+    names = _text_of(header).strip().split("\t")
     pattern = os.path.join(folder, "raw_data/1_train/**")
-    paths = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
-    paths = [path for path in paths if not os.path.basename(path).startswith((".", "_"))]
+    paths = [path for path in matching(pattern) if os.path.isfile(path)]
+    paths = [path for path in paths if not os.path.basename(path).startswith("_")]
     if not paths:
         raise SourceError(f"{folder} has a header but no file in raw_data/1_train; add the parts of the dump")
     return Found(paths, "csv", options={"names": names, "delimiter": "\t"}, shown="ob-raw")

@@ -3,17 +3,20 @@
 import difflib
 import glob
 import os
-import shutil
 import sys
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from salience.data.files import kind_of, piped, told
 from salience.data.readers.source import SourceError
-from salience.data.readers.windows import without_compression
+from salience.data.readers.windows import CODECS, compression_of, without_compression
 
 #: Format of a file by its extension (compression suffixes aside).
 EXTENSIONS = {
@@ -22,6 +25,7 @@ EXTENSIONS = {
     ".vw": "vw", ".svm": "svmlight", ".svmlight": "svmlight", ".libsvm": "svmlight",
 }  # fmt: skip
 _MAGIC = ((b"PAR1", "parquet"), (b"ARROW1", "arrow"), (b"{", "ndjson"))
+_PACKED = ((b"\x1f\x8b", ".gz"), (b"\x28\xb5\x2f\xfd", ".zst"), (b"BZh", ".bz2"))
 
 
 @dataclass
@@ -37,8 +41,8 @@ class Found:
         What a layout says about its files (names, namespaces), passed on to the format.
     shown : str
         Name of the layout, reported as the format of the source; by default `format`.
-    cleanup : object
-        Keeps a temporary file alive.
+    cleanup : sequence of Spooled
+        Keeps temporary files alive.
     """
 
     paths: list[str]
@@ -46,7 +50,13 @@ class Found:
     notes: list[str] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     shown: str = ""
-    cleanup: object = None
+    cleanup: Sequence["Spooled"] = ()
+
+    def as_given(self, message: str) -> str:
+        """A message that names what was piped as people know it."""
+        for copy in self.cleanup:
+            message = message.replace(copy.path, copy.name or copy.path)
+        return message
 
 
 def locate(given: str | os.PathLike | Sequence[str | os.PathLike], format: str | None) -> Found:
@@ -64,26 +74,30 @@ def locate(given: str | os.PathLike | Sequence[str | os.PathLike], format: str |
         No such file (with near matches), nothing readable in a directory, files of several formats, or an
         extension that is not known.
     """
-    if isinstance(given, str) and given == "-":
-        return _spool(format)
     paths = [given] if isinstance(given, str | os.PathLike) else list(given)
     if not paths:
         raise SourceError("an empty list of files; give at least one path")
-    files: list[str] = []
+    files: dict[str, None] = {}
     notes: list[str] = []
-    for path in paths:
-        found, said = _expand(os.fspath(path), format)
-        files += [name for name in found if name not in files]
+    spooled: dict[str, Spooled] = {}
+    for path in [os.fspath(path) for path in paths]:
+        if path == "-" or kind_of(path) == "pipe":
+            copy = spool(path, format)
+            spooled[copy.path] = copy
+            found, said = [copy.path], [f"read from {copy.name}"]
+        else:
+            found, said = _expand(path, format)
+        files |= dict.fromkeys(found)
         notes += said
     if format is None:
         formats = Counter(format_of(path) for path in files)
         if len(formats) > 1:
-            told = ", ".join(f"{n} {name}" for name, n in formats.most_common())
+            counted = ", ".join(f"{n} {name}" for name, n in formats.most_common())
             raise SourceError(
-                f"the files have several formats ({told}); give files of one format, or say format="
+                f"the files have several formats ({counted}); give files of one format, or say which one is meant"
             )
         format = next(iter(formats))
-    return Found(files, format, notes)
+    return Found(list(files), format, notes, cleanup=list(spooled.values()))
 
 
 def format_by_name(path: str) -> str | None:
@@ -103,26 +117,45 @@ def format_of(path: str) -> str:
             if head.startswith(magic):
                 return name
     raise SourceError(
-        f"{path}: the format is not known from its name. Pass format=, one of "
+        f"{path}: the format is not known from its name. Say which it is (the option format), one of "
         f"{', '.join(sorted(set(EXTENSIONS.values())))}, or rename it; known extensions are "
         f"{' '.join(EXTENSIONS)}, those of text also with .gz, .zst or .bz2"
     )
 
 
+def matching(pattern: str) -> list[str]:
+    """Files and pipes that a pattern matches, in the order of their names; ``**`` follows no links, which may lead in
+    circles.
+    """
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        found = glob.glob(pattern)
+    else:
+        fixed = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+        root, rest = Path(*parts[:fixed]), [*parts[fixed:], *(["*"] if parts[-1] == "**" else [])]
+        names = (path.relative_to(root) for path in root.glob("/".join(rest)))
+        found = [str(root / name) for name in names if not any(part.startswith(".") for part in name.parts)]
+    return sorted(name for name in set(found) if kind_of(name) in ("file", "pipe"))
+
+
 def _expand(path: str, format: str | None) -> tuple[list[str], list[str]]:
-    if os.path.isdir(path):
+    kind = kind_of(path)
+    if kind == "folder":
         return _walk(path, format)
-    if os.path.exists(path):
+    if kind == "file":
         if not os.access(path, os.R_OK):
             raise SourceError(f"{path} may not be read by this user; change its permissions")
         return [path], []
+    if odd := told(path):
+        raise SourceError(odd)
     if glob.has_magic(path):
-        matches = sorted(name for name in glob.glob(path, recursive=True) if os.path.isfile(name))
-        if not matches:
+        matches = matching(path)
+        files = [name for name in matches if kind_of(name) == "file"]
+        if not files:
             raise SourceError(
                 f"no file matches {path!r}; quote the pattern so that the shell does not change it"
             )
-        return matches, []
+        return files, _skipped([f"{name} (a pipe)" for name in matches if name not in set(files)], path)
     raise SourceError(_absent(path))
 
 
@@ -149,67 +182,114 @@ def _absent(path: str) -> str:
 
 def _walk(folder: str, format: str | None) -> tuple[list[str], list[str]]:
     """Readable files of a directory in the order of their names; hidden and marker files are passed over."""
-    files, strays = [], []
-    for root, folders, names in os.walk(folder):
+    formats: dict[str, str] = {}
+    strays: list[str] = []
+
+    def fail(error: OSError) -> None:
+        raise SourceError(
+            f"{error.filename} cannot be listed: {error.strerror}; change its permissions"
+        ) from error
+
+    for root, folders, names in os.walk(folder, onerror=fail):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        strays += [f"{path} (a link)" for name in folders if os.path.islink(path := os.path.join(root, name))]
         for name in sorted(names):
             path = os.path.join(root, name)
             if name.startswith((".", "_")) or name.endswith(".crc"):
                 continue
+            kind = kind_of(path)
+            if kind in ("circle", "dangling"):
+                raise SourceError(f"{told(path)}, or take the link out of {folder}")
+            if kind != "file":
+                strays.append(f"{path} (a {kind})")
+                continue
             try:
-                format_of(path)
-                files.append(path)
+                formats[path] = format_of(path)
             except SourceError:
                 strays.append(path)
-    if format is not None and not files:
-        files, strays = strays, []
-    if not files:
+    if format is not None and not formats:
+        formats = {path: format for path in strays if os.path.isfile(path)}
+        strays = [path for path in strays if path not in formats]
+    if not formats:
         held = f"; it holds {', '.join(map(os.path.basename, strays[:5]))}" if strays else ": it is empty"
         raise SourceError(
             f"nothing to read in the folder {folder}{held}. Known extensions are {' '.join(EXTENSIONS)}"
         )
+    files = list(formats)
     if format is None:
-        formats = Counter(map(format_of, files))
-        main = formats.most_common(1)[0][0]
-        strays += [path for path in files if format_of(path) != main]
-        files = [path for path in files if format_of(path) == main]
-    notes = []
-    if strays:
-        more = f" and {len(strays) - 3} more" if len(strays) > 3 else ""
-        notes.append(
-            f"skipped in {folder}: {', '.join(os.path.relpath(p, folder) for p in strays[:3])}{more}"
-        )
-    return files, notes
+        main = Counter(formats.values()).most_common(1)[0][0]
+        strays += [path for path in files if formats[path] != main]
+        files = [path for path in files if formats[path] == main]
+    return files, _skipped([os.path.relpath(path, folder) for path in strays], folder)
 
 
-class _Spooled:
-    """A temporary file that lives as long as this object."""
+def _skipped(names: Sequence[str], where: str) -> list[str]:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return [f"skipped in {where}: {', '.join(names[:3])}{more}"] if names else []
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+
+class Spooled:
+    """A temporary file that lives as long as this object.
+
+    Parameters
+    ----------
+    path : str
+    name : str
+        What people know it by.
+    """
+
+    def __init__(self, path: str, name: str = "") -> None:
+        self.path, self.name = path, name
         self._remove = weakref.finalize(self, os.unlink, path)
 
 
-def temporary_file(what: str) -> _Spooled:
+def temporary_file(what: str, ending: str = "") -> Spooled:
     """An empty file that is removed with the object that is returned; its path is ``.path``."""
-    handle, path = tempfile.mkstemp(prefix=f"salience-{what}-")
+    handle, path = tempfile.mkstemp(prefix=f"salience-{what}-", suffix=ending)
     os.close(handle)
-    return _Spooled(path)
+    return Spooled(path)
 
 
-def _spool(format: str | None) -> Found:
-    """Standard input, copied to a file: the number of rows is needed before the first is read."""
-    handle, path = tempfile.mkstemp(prefix="salience-stdin-")
-    with os.fdopen(handle, "wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-    with open(path, "rb") as file:
+def spool(path: str, format: str | None) -> Spooled:
+    """Standard input ("-") or a pipe, copied to a file: the number of rows is needed before the first is read.
+
+    Its name says the format, by that of the pipe or by its first bytes, unless `format` is known.
+
+    Raises
+    ------
+    SourceError
+        Nothing came.
+    """
+    name = "standard input" if path == "-" else path
+    copy = temporary_file("piped")
+    chunks: Iterable[bytes] = (
+        iter(lambda: sys.stdin.buffer.read(1 << 20), b"") if path == "-" else piped(path)
+    )
+    try:
+        with open(copy.path, "wb") as file:
+            for chunk in chunks:
+                file.write(chunk)
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+    with open(copy.path, "rb") as file:
         head = file.read(8)
-    suffix = ".gz" if head.startswith(b"\x1f\x8b") else ".zst" if head.startswith(b"\x28\xb5\x2f\xfd") else ""
-    if suffix:
-        os.rename(path, path + suffix)
-    spooled = _Spooled(path + suffix)
     if not head:
-        raise SourceError("standard input is empty; pipe a file into it, or give a path")
-    if format is None:
-        format = next((name for magic, name in _MAGIC if head.startswith(magic)), "csv")
-    return Found([spooled.path], format, ["read from standard input"], cleanup=spooled)
+        raise SourceError(f"{name} is empty; pipe a file into it, or give a path")
+    packed = compression_of(path) or next((end for magic, end in _PACKED if head.startswith(magic)), "")
+    ending = os.path.splitext(without_compression(path))[1] if format_by_name(path) else ""
+    if not ending and format is None:
+        ending = f".{next((form for magic, form in _MAGIC if _unpacked(copy.path, packed).startswith(magic)), 'csv')}"
+    named = Spooled(f"{copy.path}{ending}{packed}", name)
+    os.rename(copy.path, named.path)
+    copy._remove.detach()
+    return named
+
+
+def _unpacked(path: str, packed: str) -> bytes:
+    """The first bytes of a file under its compression."""
+    try:
+        with pa.OSFile(path) as file:
+            found: bytes = (pa.CompressedInputStream(file, CODECS[packed]) if packed else file).read(8)
+            return found
+    except OSError:
+        return b""

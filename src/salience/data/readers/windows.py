@@ -12,12 +12,19 @@ from salience.data.readers.source import SourceError
 
 _WINDOW = 8 << 20
 _LONGEST_RECORD = 256 << 20
-_COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+#: Ending of a compressed file -> its codec.
+CODECS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+
+
+def compression_of(path: str) -> str:
+    """The ending of a compressed file, empty for one that is not."""
+    ending = os.path.splitext(path)[1].lower()
+    return ending if ending in CODECS else ""
 
 
 def is_compressed(path: str) -> bool:
     """Whether the name of a file says that it is compressed (.gz, .zst, .bz2)."""
-    return os.path.splitext(path)[1].lower() in _COMPRESSED
+    return bool(compression_of(path))
 
 
 def without_compression(path: str) -> str:
@@ -91,7 +98,7 @@ class Window:
     ) -> None:
         self._path = path
         size = size or _WINDOW
-        kind = _COMPRESSED.get(os.path.splitext(path)[1].lower())
+        kind = CODECS.get(compression_of(path))
         self._handle: Any
         if kind:
             self._handle = pa.CompressedInputStream(pa.OSFile(path), kind)

@@ -17,6 +17,7 @@ import polars as pl
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from salience.data.files import unreadable
 from salience.results.storage import written_beside
 from salience.tabular.numbers import names_of, numbers_of
 from salience.tabular.responsiveness.feature import CLOSE, Feature
@@ -252,9 +253,11 @@ class ActionSpace:
     def load(cls, path: str | PathLike[str], X: Any = None) -> ActionSpace:
         """Read a ``.toml`` or ``.json`` file; with `X` the file says only what differs from :meth:`from_data`."""
         suffix = _suffix(path)
+        if odd := unreadable(path):
+            raise ValueError(odd)
         try:
             given = _READERS[suffix](Path(path).read_text("utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not {suffix[1:].upper()}: {error}") from None
         return cls.from_dict(given, X)
 

@@ -9,6 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from salience.data.files import unreadable
+
 __all__ = ["Candidate", "Reference", "ReferenceLike", "as_candidate", "candidate_name"]
 
 ReferenceLike: TypeAlias = "Reference | str | PathLike[str] | Mapping[str, Any] | Iterable[Any] | None"
@@ -134,6 +136,8 @@ def _load(source: str | PathLike[str] | Mapping[str, Any]) -> tuple[str, Any]:
     if isinstance(source, Mapping):
         return "reference model", source
     path = Path(source)
+    if odd := unreadable(path):  # it is read wherever a ranker is made of the same options
+        raise ValueError(f"The reference model {odd}")
     try:
         return str(path), json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -142,6 +146,8 @@ def _load(source: str | PathLike[str] | Mapping[str, Any]) -> tuple[str, Any]:
         raise ValueError(f"The reference model {path} cannot be read: {error}") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is not JSON (line {error.lineno}: {error.msg}). {_FORM}") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+        raise ValueError(f"{path} cannot be read: {error}. {_FORM}") from error
 
 
 def _candidates(listed: Any, where: str) -> tuple[Candidate, ...]:
