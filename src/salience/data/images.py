@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from salience.data.arrays import opened_npz, refuse_large
+from salience.data.arrays import opened_npz
+from salience.data.files import unreadable
 from salience.data.readers.source import SourceError, near
 
 __all__ = ["LabelledImages", "read_images"]
@@ -106,6 +107,8 @@ def read_images(
         raise ValueError(f"size is a number of pixels from 1 up, got {size}")
     if given.is_dir():
         return _folder(given, size, rows, seed, memory)
+    if odd := unreadable(given):
+        raise SourceError(odd)
     if given.suffix.lower() != ".npz":
         raise SourceError(
             f"{given}: images are read from an .npz with the arrays images and labels, or from a folder with one folder of "
@@ -146,8 +149,8 @@ def _arrays(path: Path, memory: int) -> tuple[NDArray[Any], NDArray[Any]]:
                 f"{path} has {there}; the arrays are called images and labels, or X and y: "
                 "np.savez(path, images=images, labels=labels)"
             )
-        refuse_large(
-            file, pair, memory, path, "save fewer images, smaller ones, or bytes (uint8), or give more memory"
+        file.refuse_large(
+            pair, memory, "save fewer images, smaller ones, or bytes (uint8), or give more memory"
         )
         return file[pair[0]], file[pair[1]]
 

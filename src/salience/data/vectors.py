@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from salience.data.arrays import not_an_array, opened_npz, refuse_large
+from salience.data.arrays import mapped_npy, opened_npz
+from salience.data.files import kind_of, unreadable
 from salience.data.readers.source import SourceError, near
 from salience.results.storage import TEMPORARY, plain_errors
 
@@ -62,7 +62,9 @@ def read_vectors(
     given = Path(path)
     if not given.is_dir():
         return _checked(_reader(given)(given, column, memory), given)
-    files = sorted(file for file in given.iterdir() if file.suffix.lower() in READERS)
+    files = sorted(
+        file for file in given.iterdir() if file.suffix.lower() in READERS and kind_of(file) != "folder"
+    )
     if not files:
         raise SourceError(f"{given} has no file of vectors; those end in {', '.join(READERS)}")
     parts: list[NDArray[Any]] = []
@@ -110,14 +112,8 @@ def _column(path: Path, column: str | None) -> NDArray[Any]:
         raise SourceError(f"{path} has several columns; name that of the labels: one of {', '.join(names)}")
     if column is not None and column not in names:
         raise SourceError(f"{path} has no column {near(column, names)}")
-    batches = (
-        batch.column(0)
-        for shard in source.shards()
-        for batch in source.batches(shard, [column or names[0]], 1 << 16)
-    )
-    found = pa.chunked_array(
-        [b.dictionary_decode() if pa.types.is_dictionary(b.type) else b for b in batches]
-    )
+    read = (batch.column(0) for batch in _batches(source, [column or names[0]]))
+    found = pa.chunked_array([b.dictionary_decode() if pa.types.is_dictionary(b.type) else b for b in read])
     if found.null_count:
         row = int(np.flatnonzero(found.is_null().to_numpy())[0])
         raise SourceError(f"{path} has no label at row {row}: every vector needs one")
@@ -125,13 +121,14 @@ def _column(path: Path, column: str | None) -> NDArray[Any]:
     return values.astype(str) if values.dtype == object else values
 
 
+def _batches(source: Any, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The columns of some thousand rows at a time."""
+    for shard in source.shards():
+        yield from source.batches(shard, names, 1 << 16)
+
+
 def _npy(path: Path, column: str | None, memory: int) -> NDArray[Any]:
-    if zipfile.is_zipfile(path):
-        raise SourceError(f"{path} is a zip of arrays; name it .npz")
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as error:
-        raise not_an_array(path, error, PLAIN) from None
+    return mapped_npy(path, PLAIN)
 
 
 def _npz(path: Path, column: str | None, memory: int) -> NDArray[Any]:
@@ -142,35 +139,37 @@ def _npz(path: Path, column: str | None, memory: int) -> NDArray[Any]:
         if column is None and len(names) != 1:
             raise SourceError(f"{path} has several arrays; name one of {', '.join(names)}")
         name = column or names[0]
-        refuse_large(
-            file, [name], memory, path, "save it as .npy, which is mapped and not read, or give more memory"
+        file.refuse_large(
+            [name], memory, "save it as .npy, which is mapped and not read, or give more memory"
         )
-        return np.asarray(file[name])
+        return file[name]
 
 
 def _table(path: Path, column: str | None, memory: int) -> NDArray[Any]:
     import polars as pl
 
-    read = pl.read_parquet if path.suffix.lower() in (".parquet", ".pq") else pl.read_ipc
-    try:
-        schema = pl.read_parquet_schema(path) if read is pl.read_parquet else pl.read_ipc_schema(path)
-    except Exception as error:
-        raise SourceError(f"{path} cannot be read as a table: {error}") from None
-    lists = [name for name, kind in schema.items() if isinstance(kind, pl.List | pl.Array)]
-    numbers = [name for name, kind in schema.items() if kind.is_numeric()]
-    if column is not None and column not in schema:
-        raise SourceError(f"{path} has no column {near(column, list(schema))}")
+    from salience.data.readers import open_source
+
+    source = open_source(path)
+    if not source.rows:
+        raise SourceError(f"{path} has no rows")
+    lists = [name for name, kind in source.types.items() if kind == "list"]
+    numbers = [name for name, kind in source.types.items() if kind in ("integer", "real")]
+    if column is not None and column not in source.columns:
+        raise SourceError(f"{path} has no column {near(column, source.columns)}")
+    if column is not None and column not in lists:
+        raise SourceError(f"{column!r} in {path} holds no lists of numbers, but {source.types[column]}")
     if column is None and len(lists) > 1:
         raise SourceError(f"{path} has several columns of lists; name one of {', '.join(lists)}")
-    if column is None and not lists:
-        if not numbers:
-            raise SourceError(f"{path} has neither a column of lists nor columns of numbers")
-        _refuse_table(path, numbers, memory)
-        return read(path, columns=numbers).to_numpy()
-    name = column or lists[0]
-    _refuse_table(path, [name], memory)
-    values = read(path, columns=[name])[name]
-    lengths = values.arr.len() if isinstance(values.dtype, pl.Array) else values.list.len()
+    if column is None and not lists and not numbers:
+        raise SourceError(f"{path} has neither a column of lists nor columns of numbers")
+    name = column or (lists[0] if lists else None)
+    _refuse_table(path, [name] if name else numbers, memory)
+    frame = pl.concat([pl.DataFrame(batch) for batch in _batches(source, [name] if name else numbers)])
+    if name is None:
+        return frame.to_numpy()
+    values = frame.to_series()
+    lengths = values.list.len()
     odd = np.flatnonzero((lengths != lengths.max()).fill_null(True).to_numpy())
     if len(odd):
         said = lengths.fill_null(0).to_list()[int(odd[0])]
@@ -215,6 +214,8 @@ READERS: dict[str, Callable[[Path, str | None, int], NDArray[Any]]] = {
 def _reader(path: Path) -> Callable[[Path, str | None, int], NDArray[Any]]:
     if path.suffix.lower() not in READERS:
         raise SourceError(f"{path}: vectors are read from {', '.join(READERS)} and from folders of these")
+    if odd := unreadable(path):
+        raise SourceError(odd)
     if not path.is_file():
         names = [file.name for file in path.parent.iterdir()] if path.parent.is_dir() else []
         raise SourceError(f"there is no file {near(path.name, names)} in {path.parent}")
@@ -224,7 +225,7 @@ def _reader(path: Path) -> Callable[[Path, str | None, int], NDArray[Any]]:
 
 
 def _checked(values: NDArray[Any], path: Path) -> NDArray[Any]:
-    if values.dtype.kind not in "fiu" or values.ndim != 2 or not values.size:
+    if values.dtype.kind not in "fiu" or values.itemsize > 8 or values.ndim != 2 or not values.size:
         raise SourceError(
             f"{path} holds {values.dtype} of the shape {values.shape}; vectors are numbers of the shape (n, d)"
         )

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from salience.data.files import told
+from salience.data.files import unreadable
 from salience.data.readers.source import Member, MemberSource, Shard, Source, SourceError, near
 
 __all__ = ["Shard", "Source", "SourceError", "anywhere", "open_described", "open_source"]
@@ -127,7 +127,7 @@ def _open_files(
     if unknown:
         allowed = ", ".join(member.accepts) or "none"
         raise TypeError(f"{found.format} has no option {unknown[0]!r}; its options are: {allowed}")
-    odd = next((said for said in map(told, found.paths) if said), None)
+    odd = next((said for said in map(unreadable, found.paths) if said), None)
     if odd:  # inside a folder with a layout of its own
         raise SourceError(odd)
     try:

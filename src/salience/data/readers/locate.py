@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from salience.data.files import kind_of, piped, told
+from salience.data.files import kind_of, piped, unreadable
 from salience.data.readers.source import SourceError
 from salience.data.readers.windows import CODECS, compression_of, without_compression
 
@@ -146,7 +146,7 @@ def _expand(path: str, format: str | None) -> tuple[list[str], list[str]]:
         if not os.access(path, os.R_OK):
             raise SourceError(f"{path} may not be read by this user; change its permissions")
         return [path], []
-    if odd := told(path):
+    if odd := unreadable(path):
         raise SourceError(odd)
     if glob.has_magic(path):
         matches = matching(path)
@@ -199,7 +199,7 @@ def _walk(folder: str, format: str | None) -> tuple[list[str], list[str]]:
                 continue
             kind = kind_of(path)
             if kind in ("circle", "dangling"):
-                raise SourceError(f"{told(path)}, or take the link out of {folder}")
+                raise SourceError(f"{unreadable(path)}, or take the link out of {folder}")
             if kind != "file":
                 strays.append(f"{path} (a {kind})")
                 continue
