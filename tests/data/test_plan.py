@@ -1,6 +1,9 @@
 """What a plan decides, and that it decides it from the whole source."""
 
+from collections import Counter
+
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from salience.data.budget import LIBRARIES, Budget
 from salience.data.hashing import MISSING, hash_value
 from salience.data.pilot import Pilot, choose_pieces, expected_distinct, heavy_values, quantile_edges
 from salience.data.plan import ColumnPlan, Plan, parse_memory, plan
+from salience.data.readers.parquet import ParquetMember
 from salience.data.readers.source import Shard
 
 RNG = np.random.default_rng(0)
@@ -105,6 +109,34 @@ def test_many_small_shards_all_contribute():
     chosen = choose_pieces(shards, 1 << 18, seed=3)
     assert sum(map(len, chosen.values())) * 5000 >= 200_000
     assert max(chosen) - min(chosen) > 190
+
+
+def test_where_rows_can_be_skipped_many_shards_are_looked_into_as_deep_as_one():
+    shards = [Shard(i, "", (i,), 1_000_000) for i in range(30)]
+    deepest = {
+        skips: max(map(max, choose_pieces(shards, 1 << 18, 0, skips).values())) for skips in (False, True)
+    }
+    assert deepest[False] * 8192 < 200_000  # else the pilot is a scan
+    assert deepest[True] * 8192 > 900_000
+
+
+def test_planning_a_parquet_file_decodes_no_whole_columns(tmp_path, monkeypatch):
+    n = 1_600_000
+    frame = pl.DataFrame({"sorted": np.arange(n), "y": np.arange(n) % 2})
+    frame.write_parquet(tmp_path / "sorted.parquet", row_group_size=400_000)
+    read = ParquetMember.read
+    decoded = Counter()
+
+    def counting(member, part, columns, rows):
+        for batch in read(member, part, columns, rows):
+            decoded.update(dict.fromkeys(columns, batch.num_rows))
+            yield batch
+
+    monkeypatch.setattr(ParquetMember, "read", counting)
+    planned = plan(tmp_path / "sorted.parquet", "y")
+    assert decoded == {"y": n}  # to count its classes
+    assert planned.pilot_rows >= 200_000
+    assert np.abs(planned.column("sorted").edges - n * np.arange(1, 32) / 32).max() < n / 32
 
 
 @settings(deadline=None)

@@ -123,17 +123,13 @@ def read_sample(
     """
     import polars as pl
 
-    from salience.data.pilot import PIECE_ROWS, choose_pieces
+    from salience.data.pilot import chosen_pieces, read_pieces
 
     columns = _columns_read(source, target, kinds)
     shards = source.shards()
-    parts = []
-    for position, wanted in choose_pieces(shards, SPREAD * rows, seed).items():
-        for number, batch in enumerate(source.batches(shards[position], columns, PIECE_ROWS)):
-            if number in wanted:
-                parts.append(batch)
-            if number >= max(wanted):
-                break
+    parts: list[Any] = []
+    for position, wanted in chosen_pieces(source, SPREAD * rows, seed).items():
+        parts += read_pieces(source, shards[position], columns, wanted)
     frame = _as_frame(parts, columns, kinds)
     if target is not None:
         frame = frame.filter(pl.col(target).is_not_null())

@@ -7,7 +7,7 @@ group of columns at a time, so that memory stays bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +21,7 @@ from salience.data.hashing import KINDS, MISSING, as_text, identities
 from salience.data.kinds import Finding, decide_kind, read
 from salience.data.multivalues import separator_of
 from salience.data.readers.schema import is_long, value_bytes
+from salience.data.readers.source import MemberSource, numbered
 
 PILOT_ROWS = 1 << 18
 PIECE_ROWS = 8192
@@ -104,9 +105,19 @@ class Values:
     counts: NDArray[np.int64]
 
 
-def choose_pieces(shards: Sequence[Any], rows: int, seed: int) -> dict[int, set[int]]:
+def choose_pieces(shards: Sequence[Any], rows: int, seed: int, skips: bool = False) -> dict[int, set[int]]:
     """Which pieces of `PIECE_ROWS` rows make up the pilot: evenly spaced over all shards, the start drawn
     from the seed.
+
+    Parameters
+    ----------
+    shards : sequence of Shard
+    rows : int
+        Of the pilot.
+    seed : int
+    skips : bool
+        Whether a piece can be read without what lies before it in its shard. If not, and there are many shards,
+        no piece lies so deep that the pilot becomes a scan.
 
     Returns
     -------
@@ -116,9 +127,7 @@ def choose_pieces(shards: Sequence[Any], rows: int, seed: int) -> dict[int, set[
     counts = [-(-shard.rows // PIECE_ROWS) for shard in shards]
     total = sum(shard.rows for shard in shards)
     wanted = sum(counts) if total <= rows else max(1, -(-sum(counts) * rows // total))
-    if (
-        len(shards) >= _MANY_SHARDS
-    ):  # a shard is read from its start: do not go so deep that the pilot becomes a scan
+    if len(shards) >= _MANY_SHARDS and not skips:
         readable = max(_READ_ROWS, total // 8)
         depth = max(1, readable // (min(len(shards), wanted) * PIECE_ROWS))
         counts = [min(count, depth) for count in counts]
@@ -130,6 +139,21 @@ def choose_pieces(shards: Sequence[Any], rows: int, seed: int) -> dict[int, set[
         s, p = pieces[int(at)]
         chosen.setdefault(s, set()).add(p)
     return chosen
+
+
+def chosen_pieces(source: Any, rows: int, seed: int) -> dict[int, set[int]]:
+    """`choose_pieces` of a source, which knows whether it skips."""
+    skips = isinstance(source, MemberSource) and source.skips()
+    return choose_pieces(source.shards(), rows, seed, skips)
+
+
+def read_pieces(
+    source: Any, shard: Any, columns: Sequence[str], chosen: Collection[int]
+) -> Iterator[pa.RecordBatch]:
+    """These pieces of `PIECE_ROWS` rows of a shard, in their order."""
+    if isinstance(source, MemberSource):
+        return source.pieces(shard, list(columns), PIECE_ROWS, sorted(chosen))
+    return numbered(source.batches(shard, list(columns), PIECE_ROWS), chosen)
 
 
 @dataclass
@@ -154,7 +178,7 @@ class Pilot:
 
     def __post_init__(self) -> None:
         self._shards = self.source.shards()
-        self._chosen = choose_pieces(self._shards, self.size, self.seed)
+        self._chosen = chosen_pieces(self.source, self.size, self.seed)
         self._wanted = max(1, sum(
             min(PIECE_ROWS, self._shards[s].rows - p * PIECE_ROWS) for s, pieces in self._chosen.items() for p in pieces
         ))  # fmt: skip
@@ -178,19 +202,31 @@ class Pilot:
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The pieces of the pilot, or parts of pieces where rows are long."""
         few = 1 << max(_BATCH_VALUES // len(names), 1).bit_length() - 1  # a power of two, like PIECE_ROWS
-        for s, pieces in self._chosen.items():
-            whole = len(pieces) * PIECE_ROWS >= self._shards[s].rows  # all of it: no need for small pieces
+        for s, chosen in self._chosen.items():
+            shard = self._shards[s]
+            whole = len(chosen) * PIECE_ROWS >= shard.rows  # all of it: no need for small pieces
+            if not whole and few >= PIECE_ROWS and len(self._skippable(shard, names)) == len(names):
+                yield from read_pieces(self.source, shard, names, chosen)
+                continue
             rows = min(few, 8 * PIECE_ROWS if whole else PIECE_ROWS)
             first = 0
-            for batch in self.source.batches(self._shards[s], list(names), rows, self.memory // 4):
-                if first // PIECE_ROWS > max(pieces):
+            for batch in self.source.batches(shard, list(names), rows, self.memory // 4):
+                if first // PIECE_ROWS > max(chosen):
                     break
-                if whole or first // PIECE_ROWS in pieces:
+                if whole or first // PIECE_ROWS in chosen:
                     yield batch
                 first += batch.num_rows
 
+    def _skippable(self, shard: Any, names: Sequence[str]) -> list[str]:
+        """Columns of which a piece is no long text and can be read without what lies before it."""
+        return (
+            self.source.skippable(shard, names, PIECE_ROWS) if isinstance(self.source, MemberSource) else []
+        )
+
     def _groups(self) -> list[list[str]]:
-        """Columns are put together as long as their distinct values will fit, judged by the first piece."""
+        """Columns are put together as long as their distinct values will fit, judged by the first piece; those that can
+        be read from the middle of a file stay apart from the others.
+        """
         groups: list[list[str]] = [[]]
         budget, held = self.memory / 2, 0.0  # while a group is decided on the next one is read
         first = next(iter(self.batches(self.names)), None)
@@ -198,10 +234,11 @@ class Pilot:
             return [list(self.names)]
         pieces = self._wanted / max(first.num_rows, 1)
         self.row_bytes = first.nbytes / max(first.num_rows, 1)
-        for name in self.names:
+        quick = set(self._skippable(self._shards[next(iter(self._chosen))], self.names))
+        for name in sorted(self.names, key=lambda name: name not in quick):
             values, counts = value_counts(first.column(name))
             size = 2.0 * pieces * (values.nbytes + counts.nbytes)  # twice: joining copies
-            if groups[-1] and held + size > budget:
+            if groups[-1] and (held + size > budget or (groups[-1][0] in quick) != (name in quick)):
                 groups.append([])
                 held = 0.0
             groups[-1].append(name)
@@ -284,8 +321,8 @@ def column_plan(
         kind, finding = decide_kind(values.values, values.counts, physical, missing)
     nested = physical == "list"  # then the values are identities already
     row_hashes, numeric = (values.values.to_numpy(), None) if nested else read(values.values, kind, missing)
-    keys, inverse = np.unique(row_hashes, return_inverse=True)
-    counts = np.bincount(inverse, values.counts, len(keys)).astype(np.int64)
+    # sorting the rows of a pilot takes a third of finding the place of each of its values
+    keys, counts = np.unique(np.repeat(row_hashes, values.counts), return_counts=True)
     pilot = int(counts.sum())
     present = keys != MISSING
     keys, counts = keys[present], counts[present]

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from salience.data.readers.integrity import checked, reading
 from salience.data.readers.pages import Page, pages
 from salience.data.readers.schema import is_string
+from salience.data.readers.slices import is_plain, rows_at
 from salience.data.readers.source import PIECE_BYTES, Member, check_unique
 
 _SHARD_ROWS = 1_000_000
@@ -78,6 +79,31 @@ class ParquetMember(Member):
                     rows, row_groups=list(part), columns=list(columns), use_threads=False
                 ):
                     yield checked(batch, self.path)
+
+    def skips(self, column: str) -> bool:
+        """Whether the column is of a plain type."""
+        return is_plain(self.schema.field(column).type)
+
+    def skippable(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> list[str]:
+        """The columns of plain types, texts only where so many rows of them are no long ones."""
+        plain = [name for name in columns if self.skips(name)]
+        texts = [name for name in plain if is_string(self.schema.field(name).type)]
+        if not texts:
+            return plain
+        with (
+            reading(self.path, "Parquet"),
+            pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_BUFFER) as file,
+        ):
+            found = _texts(self.path, file, part, texts)
+        short = rows * sum(own.row for own in found.values()) <= PIECE_BYTES
+        return plain if short else [name for name in plain if name not in found]
+
+    def read_at(
+        self, part: tuple[int, ...], columns: Sequence[str], firsts: Sequence[int], rows: int
+    ) -> Iterator[pa.RecordBatch | None]:
+        """Rows of a part, those before them skipped."""
+        start = sum(n for other, n in self.pieces if other < part)
+        yield from rows_at(self.path, columns, [start + first for first in firsts], rows)
 
 
 def pieces_of(groups: Sequence[int]) -> list[tuple[tuple[int, ...], int]]:

@@ -10,7 +10,7 @@ import base64
 import difflib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -134,6 +134,20 @@ class Member(abc.ABC):
         A batch has at most about `PIECE_BYTES` of text, unless one row has more.
         """
 
+    def skips(self, column: str) -> bool:
+        """Whether the column is of a type that `read_at` reads."""
+        return False
+
+    def skippable(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> list[str]:
+        """Those of the columns of which `read_at` may read so many rows at once."""
+        return []
+
+    def read_at(
+        self, part: tuple[int, ...], columns: Sequence[str], firsts: Sequence[int], rows: int
+    ) -> Iterator[pa.RecordBatch | None]:
+        """For each first row of a part: so many rows from there on, or None where that fails after all."""
+        return iter([None] * len(firsts))
+
     @property
     def rows(self) -> int:
         """Exact number of rows of this member."""
@@ -253,6 +267,44 @@ class MemberSource:
             most,
         )
 
+    def skips(self) -> bool:
+        """Whether `pieces` can leave out what lies before them, in most columns of every file."""
+        return all(2 * sum(map(m.skips, m.schema.names)) > len(m.schema.names) for m in self._members)
+
+    def skippable(self, shard: Shard, columns: Sequence[str], rows: int) -> list[str]:
+        """The columns of a shard in which `pieces` of so many rows can leave out what lies before them."""
+        member = self._owners[shard.index]
+        stored = set(member.schema.names)
+        return member.skippable(shard.part, [name for name in columns if name in stored], rows)
+
+    def pieces(
+        self, shard: Shard, columns: Sequence[str], rows: int, numbers: Sequence[int]
+    ) -> Iterator[pa.RecordBatch]:
+        """The batches with these ascending numbers, of those that `batches` gives; what lies before and between
+        them is left out where the format can. Text may be coded in one way and not in the other.
+        """
+        member = self._owners[shard.index]
+        few = 4 * len(numbers) < numbers[-1]  # where many are wanted, reading on costs less than finding them
+        quick = self.skippable(shard, columns, rows) if few else []
+        others = [name for name in columns if name not in quick]
+        ways = [self._skipping(member, shard, quick, rows, numbers)] if quick else []
+        if others:
+            ways.append(numbered(self.batches(shard, others, rows), numbers))
+        for batches in zip(*ways, strict=True):
+            found = {name: batch.column(name) for batch in batches for name in batch.schema.names}
+            yield pa.RecordBatch.from_arrays([found[name] for name in columns], names=list(columns))
+
+    def _skipping(
+        self, member: Member, shard: Shard, columns: list[str], rows: int, numbers: Sequence[int]
+    ) -> Iterator[pa.RecordBatch]:
+        target = pa.schema([self._schema.field(name) for name in columns])
+        firsts = [number * rows for number in numbers]
+        for number, piece in zip(numbers, member.read_at(shard.part, columns, firsts, rows), strict=True):
+            if piece is None:
+                yield from numbered(self.batches(shard, columns, rows), [number])
+            else:
+                yield conform(piece, target)
+
     def describe(self) -> dict[str, Any]:
         """JSON for `open_described`."""
         members = [member.to_json() for member in self._members]
@@ -288,6 +340,22 @@ def check_unique(names: Iterable[str], path: str = "the data") -> None:
         raise SourceError(
             f"{path}: {times:,} columns are named {name!r}; rename them so that each name is unique"
         )
+
+
+def numbered(batches: Iterable[pa.RecordBatch], numbers: Collection[int]) -> Iterator[pa.RecordBatch]:
+    """The batches with these numbers; none after the last of them is read.
+
+    Examples
+    --------
+    >>> list(numbered("abcde", [1, 3]))
+    ['b', 'd']
+    """
+    last = max(numbers)
+    for number, batch in enumerate(batches):
+        if number in numbers:
+            yield batch
+        if number >= last:
+            return
 
 
 def near(given: str, names: Iterable[str]) -> str:
