@@ -288,3 +288,16 @@ def test_a_count_goes_past_32_bits() -> None:
     table.load(header, np.array([7], dtype=np.uint64), np.array([[2**31 + 5, 0]], dtype=np.int64))
     table.add(hashed(np.array([1])), np.array([0], dtype=np.int32))
     assert table.contingency().counts.max() == 2**31 + 5
+
+
+def test_a_table_without_counts_is_small_to_pickle_and_one_with_counts_keeps_them():
+    table = CountTable(2, cap=1 << 20, heavy=[7], expected=1_000_000)
+    assert len(pickle.dumps(table)) < 1000
+    fresh = pickle.loads(pickle.dumps(table))
+    rows = SimpleNamespace(hashes=np.arange(100, dtype=np.uint64), codes=None)
+    for one in (table, fresh):
+        one.add(rows, np.arange(100, dtype=np.int32) % 2)
+    again = pickle.loads(pickle.dumps(fresh))
+    for one in (fresh, again):
+        assert one.to_arrow().equals(table.to_arrow(), check_metadata=True)
+        assert (one.cap, one.expected, one.heavy.tolist()) == (table.cap, table.expected, table.heavy.tolist())

@@ -183,6 +183,12 @@ class CountTable:
         """Return a table of the same configuration without counts."""
         return CountTable(self.n_classes, self.cap, self.heavy, self.expected)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Without counts, pickle the configuration alone: the room for the values expected is made anew."""
+        if self.halvings or self.label_counts.any() or self._state.any():
+            return super().__reduce_ex__(protocol)
+        return type(self), (self.n_classes, self.cap, self.heavy, self.expected)
+
     def contingency(self) -> Contingency:
         """Return the counts as they stand, values in ascending order of identity."""
         keys, counts = self.content()
