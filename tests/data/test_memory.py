@@ -14,7 +14,8 @@ from table_source import TableSource
 
 from salience.data import budget, pilot
 from salience.data.budget import LIBRARIES, Budget
-from salience.data.pilot import ColumnPlan, Pilot
+from salience.data.columnplan import ColumnPlan
+from salience.data.pilot import Pilot
 from salience.data.plan import Plan, plan
 from salience.data.readers import coding, open_source, parquet
 from salience.data.readers.pages import pages

@@ -12,8 +12,9 @@ from table_source import TableSource
 
 from salience.data.blocks import kept_rows
 from salience.data.budget import LIBRARIES, Budget
+from salience.data.columnplan import expected_distinct, heavy_values, quantile_edges
 from salience.data.hashing import MISSING, hash_value
-from salience.data.pilot import Pilot, choose_pieces, expected_distinct, heavy_values, quantile_edges
+from salience.data.pilot import Pilot, choose_pieces
 from salience.data.plan import ColumnPlan, Plan, parse_memory, plan
 from salience.data.readers.parquet import ParquetMember
 from salience.data.readers.source import Shard

@@ -300,4 +300,8 @@ def test_a_table_without_counts_is_small_to_pickle_and_one_with_counts_keeps_the
     again = pickle.loads(pickle.dumps(fresh))
     for one in (fresh, again):
         assert one.to_arrow().equals(table.to_arrow(), check_metadata=True)
-        assert (one.cap, one.expected, one.heavy.tolist()) == (table.cap, table.expected, table.heavy.tolist())
+        assert (one.cap, one.expected, one.heavy.tolist()) == (
+            table.cap,
+            table.expected,
+            table.heavy.tolist(),
+        )

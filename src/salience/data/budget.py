@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from salience.data.pilot import ColumnPlan
+    from salience.data.columnplan import ColumnPlan
 
 MOST_BLOCK_ROWS = 65536
 FEWEST_BLOCK_ROWS = 1024
@@ -102,7 +102,7 @@ class Budget:
     Examples
     --------
     >>> Budget(1 << 30, 50).rows_of_a_block(400.0)
-    28672
+    40960
     >>> Budget(64 << 20, 50).needed([2]) > 64 << 20
     True
     """

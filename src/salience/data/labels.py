@@ -15,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from salience.data.columnplan import ColumnPlan, quantile_edges
 from salience.data.encoding import numbers
 from salience.data.hashing import MISSING, as_text, identities
-from salience.data.pilot import ColumnPlan, Values, quantile_edges, value_counts
+from salience.data.pilot import Values, value_counts
 from salience.data.readers.source import PIECE_BYTES
 
 MOST_CLASSES = 256

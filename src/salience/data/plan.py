@@ -18,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 
 from salience.data.budget import Budget, parse_memory
+from salience.data.columnplan import ColumnPlan, check_kind, column_plan
 from salience.data.kinds import Finding, notes_on
 from salience.data.labels import LabelPlan, plan_labels
 from salience.data.multivalues import vocabularies
-from salience.data.pilot import ColumnPlan, Pilot, Values, check_kind, column_plan
+from salience.data.pilot import Pilot, Values
 from salience.data.readers import open_source
 from salience.data.readers.source import Shard, near
 from salience.results.checksums import CHECKSUM

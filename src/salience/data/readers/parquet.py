@@ -171,7 +171,9 @@ def _texts(
             group = opened.metadata.row_group(i)
             for j, name in outermost.items() if group.num_rows else ():
                 own, before = _text(file, group.column(j), group.num_rows), found[name]
-                found[name] = _Text(*map(max, own, before))
+                found[name] = _Text(
+                    max(own.row, before.row), max(own.coded, before.coded), own.repeated or before.repeated
+                )
     return found
 
 
