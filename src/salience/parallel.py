@@ -101,8 +101,8 @@ def reduce(
     shards : iterable
         Small descriptors, never data. At least one.
     merge : callable
-        ``merge(a, b)`` returns the joined state and may reuse `a`. It must be associative; chunks are merged
-        in order.
+        ``merge(a, b)`` returns the joined state and leaves both as they are: on a cluster it may be repeated. It
+        must be associative; chunks are merged in order.
     finish : callable
         Called here, with the last state.
     client : distributed.Client, optional

@@ -50,7 +50,7 @@ def chi2(table: Contingency) -> float:
     expected = np.outer(rows, classes / table.rows)
     gaps = (table.counts - expected) ** 2
     terms = np.divide(gaps, expected, out=np.zeros_like(gaps), where=expected > 0).sum(axis=1)
-    return float(table.calibrated() @ terms)
+    return float((table.calibrated() * terms).sum())
 
 
 def correlation_ratio(table: Contingency) -> float:
@@ -185,7 +185,7 @@ def log_loss_gain(table: Contingency, *, smoothing: float = 1.0) -> float:
     ratio = np.ones_like(k)
     np.divide(k - 1.0, base, out=ratio, where=used)
     gains = np.where(used, k * np.log(np.where(used, (ratio + smoothing) / (a - 1.0 + smoothing), 1.0)), 0.0)
-    return float(table.calibrated() @ gains.sum(axis=1)) / table.rows
+    return float((table.calibrated() * gains.sum(axis=1)).sum()) / table.rows
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> float:

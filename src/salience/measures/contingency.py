@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -210,9 +215,10 @@ class Contingency:
         if not len(k):
             return shift
         shares = k / k.sum(axis=1, keepdims=True)
-        target = self.label_counts - counts[~light].sum(axis=0) - w @ k
-        gram = (w[:, None] * shares).T @ k
-        shift[light] = w * (shares @ np.linalg.lstsq(gram, target, rcond=1e-10)[0])
+        with _one_blas_thread():
+            target = self.label_counts - counts[~light].sum(axis=0) - w @ k
+            gram = (w[:, None] * shares).T @ k
+            shift[light] = w * (shares @ np.linalg.lstsq(gram, target, rcond=1e-10)[0])
         return shift
 
     def sampling_variance(self, terms: NDArray[np.float64]) -> float:
@@ -232,6 +238,25 @@ class Contingency:
         if not len(k):
             return 0.0
         shares = k / k.sum(axis=1, keepdims=True)
-        slope = np.linalg.lstsq(shares.T @ k, shares.T @ s, rcond=1e-10)[0]
+        with _one_blas_thread():
+            slope = np.linalg.lstsq(shares.T @ k, shares.T @ s, rcond=1e-10)[0]
+            residual = s - k @ slope
         w = self.weight[light]
-        return float((w * (w - 1.0)) @ (s - k @ slope) ** 2)
+        return float((w * (w - 1.0) * residual**2).sum())
+
+
+_BLAS_LOCK = threading.Lock()  # two limits at a time would leave each other's behind
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # by those who sample values
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """In several threads a product adds up in another order: a score would depend on how many there are."""
+    with _BLAS_LOCK, _blas().limit(limits=1):
+        yield

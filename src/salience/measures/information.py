@@ -100,8 +100,8 @@ def entropy(counts: ArrayLike, weight: ArrayLike | None = None) -> float:
         raise ValueError("counts must be finite and not negative; a histogram holds numbers of rows")
     times = np.ones_like(given) if weight is None else np.asarray(weight, dtype=np.float64).ravel()
     times, given = times[given > 0], given[given > 0]
-    total = float(times @ given)
-    return max(float(times @ (given * np.log(total / given))) / total, 0.0) if total else 0.0
+    total = float((times * given).sum())
+    return max(float((times * given * np.log(total / given)).sum()) / total, 0.0) if total else 0.0
 
 
 def column_entropy(table: Contingency) -> float:

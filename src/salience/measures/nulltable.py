@@ -227,7 +227,9 @@ class NullTable:
         some = counts > 0
         parts = null_terms(counts[some], self._classes, self.n, self._binary, _DEGREES)
         means[some], steps[some], residuals[some], coefficients[some] = parts
-        return means @ self._times, steps @ self._times, residuals @ self._times, coefficients
+        # row by row: in a product of matrices the bits of a row depend on the other ones
+        of_count = [(part * self._times).sum(axis=1) for part in (means, steps, residuals)]
+        return *of_count, coefficients
 
 
 def _distinct(totals: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

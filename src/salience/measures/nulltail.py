@@ -72,9 +72,9 @@ def sparse_sum(
         Classes of that size.
     """
     of_class = classes * shares
-    centred = of_class @ slopes - slopes
-    spread, skew = of_class @ centred**2, of_class @ centred**3
-    a, rest = counts, 1.0 - counts / (weights[0] @ counts)
+    centred = (of_class * slopes).sum() - slopes
+    spread, skew = (of_class * centred**2).sum(), (of_class * centred**3).sum()
+    a, rest = counts, 1.0 - counts / (weights[0] * counts).sum()
     second = a * rest * spread + means * rest
     third = a * rest * (2 * rest - 1) * skew + 3 * a * rest**2 * spread + 2 * means * rest**2
     few = int(np.searchsorted(a, _SERIES, side="right"))
@@ -91,7 +91,7 @@ def sparse_sum(
         if 1 < rows < 4 and variance - parts[at] < smooth:
             jump = (rows * np.log(rows) - (rows - 1) * np.log(rows - 1)) * weights[1, at] / weights[0, at]
             smooth = variance - float(parts[at])
-    return Sparse(variance, float(weights[2] @ third), float(jump), smooth)
+    return Sparse(variance, float((weights[2] * third).sum()), float(jump), smooth)
 
 
 def upper_tail(excess: float, mean: float, variance: float, sparse: Sparse) -> float:

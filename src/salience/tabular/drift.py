@@ -147,7 +147,7 @@ def stability_index(table: Contingency) -> float:
     counts = np.maximum(table.counts, 0.5)
     shares = counts / table.label_counts
     terms = (shares[:, 0] - shares[:, 1]) * np.log(shares[:, 0] / shares[:, 1])
-    return float(table.weight @ terms)
+    return float((table.weight * terms).sum())
 
 
 def _missing(table: Contingency) -> dict[str, float]:

@@ -68,14 +68,17 @@ class Tally:
             self.level += 1
 
     def merge(self, other: Tally) -> Tally:
-        """Add the other's counts to these."""
-        self.level = max(self.level, other.level)
-        self.counts += other.counts
-        if self.budget:
-            self.counts[: self.level] = 0
-        self.checksum = (self.checksum + other.checksum) % 2**64
-        self.settle()
-        return self
+        """The counts of both; these stay as they are, for on a cluster a merge may be repeated."""
+        both = Tally(
+            self.counts + other.counts,
+            max(self.level, other.level),
+            self.budget,
+            (self.checksum + other.checksum) % 2**64,
+        )
+        if both.budget:
+            both.counts[: both.level] = 0
+        both.settle()
+        return both
 
 
 def levels(bits: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -67,6 +67,13 @@ class BatchLog:
             if len(self._recent) >= _COMPACT:
                 self._compact()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, content: dict[str, Any]) -> None:  # in a worker
+        self.__dict__ |= content
+        self._lock = threading.Lock()
+
     def __len__(self) -> int:
         return sum(len(piece[0]) for piece in (*self._pieces, *self._recent))
 
