@@ -70,6 +70,9 @@ def test_a_plan_is_refused_before_the_rows_are_read():
 
 
 def test_every_class_of_every_label_needs_room():
+    assert (
+        Budget(1 << 30, 10_000, rows=200).needed([2]) < 1 << 30
+    )  # a column has no more values than there are rows
     assert Budget(1 << 30, 1000).needed([200, 2]) > Budget(1 << 30, 1000).needed([2])
 
 

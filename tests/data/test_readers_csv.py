@@ -81,8 +81,8 @@ def test_ragged_rows_are_left_out_counted_and_shown_by_line(write):
 
 
 def test_only_the_first_five_ragged_rows_are_shown(write):
-    source = open_source(write("a,b\n" + "1\n" * 9))
-    assert source.rows == 0
+    source = open_source(write("a,b\n" + "1\n" * 9 + "1,2\n"))
+    assert source.rows == 1
     assert source.notes == (
         "9 ragged rows left out, not 2 fields: lines 2 (1), 3 (1), 4 (1), 5 (1), 6 (1), ...",
     )
@@ -137,10 +137,9 @@ def test_bytes_that_are_not_utf8_are_located_and_an_encoding_helps(write):
     assert rows_of(open_source(path, encoding="latin-1")) == [("1", "x"), ("2", "café")]
 
 
-def test_utf16_is_named(write):
+def test_utf16_with_a_mark_is_read(write):
     path = write("a,b\n1,2\n".encode("utf-16"))
-    with pytest.raises(SourceError, match="encoding='utf-16'"):
-        open_source(path)
+    assert rows_of(open_source(path)) == [("1", "2")]
     assert rows_of(open_source(path, encoding="utf-16")) == [("1", "2")]
 
 
@@ -201,7 +200,7 @@ def test_an_option_that_csv_lacks_is_named(write):
         open_source(write("a\n1\n"), sep=",")
     with pytest.raises(SourceError, match="one ASCII character"):
         open_source(write("a\n1\n"), delimiter="::")
-    with pytest.raises(SourceError, match="is unknown"):
+    with pytest.raises(SourceError, match="is no encoding"):
         open_source(write("a\n1\n"), encoding="utf-99")
 
 

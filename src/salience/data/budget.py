@@ -98,6 +98,8 @@ class Budget:
         That are read, labels included.
     held : int
         Bytes that reading takes beside the batches (`Source.held`).
+    rows : int, optional
+        Of the table: a column has no more values.
 
     Examples
     --------
@@ -110,6 +112,7 @@ class Budget:
     memory: int
     columns: int
     held: int = 0
+    rows: int = MOST_BLOCK_ROWS
 
     @property
     def work(self) -> int:
@@ -118,8 +121,8 @@ class Budget:
 
     def needed(self, classes: Sequence[int]) -> int:
         """Least memory with which the smallest tables and blocks fit: for labels of so many classes."""
-        counts = SMALLEST_CAP * self.columns * _value_bytes(classes)
-        block = FEWEST_BLOCK_ROWS * 2 * _ENCODED_BYTES * self.columns
+        counts = min(SMALLEST_CAP, self.rows) * self.columns * _value_bytes(classes)
+        block = min(FEWEST_BLOCK_ROWS, self.rows) * 2 * _ENCODED_BYTES * self.columns
         return int(
             LIBRARIES + self.held + 2.5 * counts + 1.5 * block + _LEAST_WORK
         )  # counts are copied to be scored

@@ -85,7 +85,7 @@ def separator_of(values: pa.Array) -> tuple[str, str] | None:
     --------
     >>> tags = ["a", "b", "c", "a;b", "a;c", "b;c", "a;b;c"]
     >>> separator_of(pa.array(tags)), separator_of(pa.array(["Kim, Ann", "Kim, Bo", "Lee, Ann", "Lee, Bo"]))
-    ((';', 'a;b;c'), None)
+    ((';', 'a;b'), None)
     """
     spread = np.linspace(0, max(len(values) - 1, 0), min(len(values), _LOOKED_AT)).astype(np.int64)
     texts = pc.unique(as_text(values.take(pa.array(spread))).cast(pa.large_string())).drop_null()

@@ -274,7 +274,10 @@ def plan(
     labels = (label,) if isinstance(label, str) else tuple(label or ())
     given = _checked_spec(spec or {}, source.columns)
     separators = _separators(multivalue, source.columns, given)
-    budget, symbols = Budget(parse_memory(memory), len(source.columns), source.held), tuple(missing)
+    budget, symbols = (
+        Budget(parse_memory(memory), len(source.columns), source.held, source.rows),
+        tuple(missing),
+    )
     _check_arguments(source, labels, bins, label_bins, subsample, block_rows)
     budget.check([2] * len(labels))
 

@@ -26,7 +26,13 @@ from salience.data.readers.records import (
     split_records,
 )
 from salience.data.readers.source import Member, SourceError
-from salience.data.readers.windows import Window, check_utf8, is_compressed, without_compression
+from salience.data.readers.windows import (
+    Window,
+    check_utf8,
+    encoding_of,
+    is_compressed,
+    without_compression,
+)
 
 _SHARD_BYTES = 64 << 20
 _LEAST_SHARD_BYTES = 4 << 20
@@ -34,8 +40,8 @@ _BATCH_CELLS = 1 << 21  # coded at once: 8 MB of codes, three times as much for 
 _CODED_BYTES = 20  # of a cell: its code, and its part of the tables that give codes
 MOST_ROWS = 1 << 16  # of a block
 _SHOWN = 5
+_RENAMED = 20  # columns that a note names
 _DELIMITERS = ",;\t|"
-_BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF32_LE: "utf-32"}
 _MINUTE = 1 << 16  # bytes looked at to guess the delimiter
 
 
@@ -74,7 +80,7 @@ class CsvMember(Member):
         SourceError
             An empty file; not UTF-8; a quote that never closes; a wrong option.
         """
-        encoding = _known_encoding(encoding, path)
+        encoding = encoding_of(path, encoding)
         quote_byte = 255 if quote is None else _one_byte(quote, "quote", path)
         with Window(path, encoding) as window:
             window.advance(0)
@@ -83,6 +89,11 @@ class CsvMember(Member):
                 delimiter = _sniff(window.data[start : window.n], path, quote_byte)
             byte = _one_byte(delimiter, "delimiter", path)
             header, body = _first_record(window, start, byte, quote_byte, path)
+            if any("\0" in name for name in header):
+                raise SourceError(
+                    f"{path} has NUL bytes in its header: it may be UTF-16 without a mark at its start; then pass "
+                    "encoding='utf-16-le'"
+                )
             notes: list[str] = []
             if names is None:
                 columns, notes = _column_names(header)
@@ -155,16 +166,6 @@ def is_splittable(path: str, encoding: str) -> bool:
     return encoding == "utf-8" and not is_compressed(path)
 
 
-def _known_encoding(encoding: str | None, path: str) -> str:
-    try:
-        name = codecs.lookup(encoding or "utf-8").name
-    except LookupError as error:
-        raise SourceError(
-            f"encoding={encoding!r} is unknown (for {path}); try 'utf-8', 'latin-1' or 'cp1252'"
-        ) from error
-    return "utf-8" if name == "utf-8-sig" else name
-
-
 def _one_byte(character: str, option: str, path: str) -> int:
     if len(character.encode()) != 1 or character in "\r\n":
         raise SourceError(f"{option}={character!r} (for {path}): give one ASCII character, not a line break")
@@ -172,12 +173,8 @@ def _one_byte(character: str, option: str, path: str) -> int:
 
 
 def _skip_bom(window: Window, path: str) -> int:
-    head = window.data[: min(window.n, 4)].tobytes()
-    if head.startswith(codecs.BOM_UTF8):
+    if window.data[: min(window.n, 3)].tobytes() == codecs.BOM_UTF8:  # recoded or not
         return 3
-    for mark, encoding in _BOMS.items():
-        if head.startswith(mark):
-            raise SourceError(f"{path} is {encoding.upper()}, not UTF-8; pass encoding={encoding!r}")
     if not window.n:
         raise SourceError(
             f"{path} is empty: there is not even a header; give a file with a line of column names"
@@ -247,19 +244,22 @@ def _line_end(view: np.ndarray, final: bool, delimiter: int, quote: int) -> int 
 
 def _column_names(header: list[str]) -> tuple[list[str], list[str]]:
     """Unique names: an empty one becomes column_3, a repeated one name_2."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     changed = []
-    taken = set(header)
+    taken, last = set(header), dict.fromkeys(header, 1)
     for position, name in enumerate(header, 1):
-        unique = name or f"column_{position}"
-        number = 1
+        unique = stem = name or f"column_{position}"
         while unique in names or (unique != name and unique in taken):
-            number += 1
-            unique = f"{name or f'column_{position}'}_{number}"
+            last[stem] = last.get(stem, 1) + 1  # the numbers before are taken
+            unique = f"{stem}_{last[stem]}"
         if unique != name:
             changed.append(f"{name!r} (column {position}) is now {unique!r}")
-        names.append(unique)
-    return names, [f"columns without a name of their own were named: {', '.join(changed)}"] if changed else []
+        names[unique] = None
+    if len(changed) > _RENAMED:
+        changed = [*changed[:_RENAMED], f"... {len(changed) - _RENAMED:,} more"]
+    return list(names), [
+        f"columns without a name of their own were named: {', '.join(changed)}"
+    ] if changed else []
 
 
 def _index(
@@ -300,6 +300,12 @@ def _index(
             break
         window.advance(at + used)
         at = 0
+    if ragged and not any(rows for _, rows in pieces):
+        line, count = odd[0].tolist()
+        raise SourceError(
+            f"{path}: the header has {fields} fields and no other record has as many (line {line:,} has {count}); "
+            f"is {chr(delimiter)!r} what separates them? Give the delimiter, or repair the header"
+        )
     return pieces, _left_out(ragged, blank, zeros, fields, odd)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from salience.data.readers.source import Member, SourceError
-from salience.data.readers.windows import Window, check_utf8, is_compressed
+from salience.data.readers.windows import Window, check_utf8, encoding_of, is_compressed
 
 _SHARD_BYTES = 64 << 20
 _BLOCK_BYTES = 4 << 20
@@ -29,7 +29,7 @@ class LinesMember(Member):
         SourceError
             A file without any text, or not in its encoding.
         """
-        encoding = encoding or "utf-8"
+        encoding = encoding_of(path, encoding)
         split = encoding == "utf-8" and not is_compressed(path)
         pieces: list[tuple[tuple[int, ...], int]] = []
         first = stop = rows = 0

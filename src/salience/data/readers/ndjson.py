@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from salience.data.readers.source import Member, SourceError
-from salience.data.readers.windows import Window, check_utf8, is_compressed
+from salience.data.readers.windows import Window, check_utf8, encoding_of, is_compressed
 
 _SHARD_BYTES = 64 << 20
 _LISTS = {True: pa.large_list(pa.large_string()), False: pa.large_string()}
@@ -36,7 +36,7 @@ class NdjsonMember(Member):
         SourceError
             A line that is no JSON object, an empty file, not UTF-8.
         """
-        encoding = encoding or "utf-8"
+        encoding = encoding_of(path, encoding)
         split = encoding == "utf-8" and not is_compressed(path)
         lists: dict[str, bool | None] = {}  # field -> only flat arrays so far; None: only nulls
         pieces: list[tuple[tuple[int, ...], int]] = []

@@ -16,7 +16,7 @@ from numba import njit
 
 from salience.data.readers.cells import CELLS, text_column
 from salience.data.readers.source import Member, SourceError
-from salience.data.readers.windows import Window, check_utf8, is_compressed
+from salience.data.readers.windows import Window, check_utf8, encoding_of, is_compressed
 from salience.data.xxh64 import hash_bytes
 
 _SHARD_BYTES = 64 << 20
@@ -156,7 +156,7 @@ class VwMember(Member):
         SourceError
             If no line is an example, or there are thousands of namespaces.
         """
-        encoding = encoding or "utf-8"
+        encoding = encoding_of(path, encoding)
         found: list[str] = []
         keys, fresh = np.zeros(_TABLE, np.uint64), np.zeros((_TABLE // 2, 2), np.int64)
         pieces: list[tuple[tuple[int, ...], int]] = []

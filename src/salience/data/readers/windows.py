@@ -38,6 +38,46 @@ def without_compression(path: str) -> str:
     return os.path.splitext(path)[0] if is_compressed(path) else path
 
 
+# The marks that text in wide characters begins with; that of UTF-32 begins with that of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+def encoding_of(path: str, encoding: str | None = None) -> str:
+    """The encoding of a text file: the given one by Python's name for it, else what its first bytes tell, or UTF-8.
+
+    Raises
+    ------
+    SourceError
+        Python knows no such encoding, or it is none of text.
+
+    Examples
+    --------
+    >>> encoding_of("clicks.csv", "Latin1"), encoding_of("clicks.csv", "utf-8-sig")
+    ('iso8859-1', 'utf-8')
+    >>> encoding_of("clicks.csv", "zlib")
+    Traceback (most recent call last):
+    salience.data.readers.source.SourceError: encoding='zlib' is no encoding of text (for clicks.csv); try ...
+    """
+    if encoding is None:
+        with Window(path, size=4) as window:
+            window.advance(0)
+            head = window.data[: window.n].tobytes()
+        return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
+    try:
+        "".encode(encoding)  # refuses codecs that turn bytes into bytes
+        name = codecs.lookup(encoding).name
+    except (LookupError, ValueError) as error:
+        raise SourceError(
+            f"encoding={encoding!r} is no encoding of text (for {path}); try 'utf-8', 'latin-1', 'cp1252' or 'utf-16'"
+        ) from error
+    return "utf-8" if name == "utf-8-sig" else name
+
+
 class _Recoded(io.RawIOBase):
     """Another encoding read as UTF-8."""
 
@@ -54,9 +94,10 @@ class _Recoded(io.RawIOBase):
             raw = self._handle.read(1 << 20)
             try:
                 self._rest = self._decoder.decode(raw, not raw).encode()
-            except UnicodeDecodeError as error:
+            except UnicodeError as error:  # of some codecs without a reason
+                said = getattr(error, "reason", None) or error
                 raise SourceError(
-                    f"{self._path} is not {self._encoding}: {error.reason}; pass the right encoding="
+                    f"{self._path} is not {self._encoding}: {said}; give the encoding it is written in"
                 ) from error
             if not raw:
                 break
