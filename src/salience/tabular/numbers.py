@@ -94,7 +94,10 @@ def _is_frame(X: Any) -> bool:
 
 def _matrix(X: Any) -> NDArray[np.float64]:
     try:
-        values = np.array(X, dtype=np.float64)
+        given = np.asarray(X)
+        if given.dtype.kind in "US" or (given.dtype == object and any(isinstance(v, str) for v in given.flat)):
+            raise TypeError("texts, though they may read as numbers")
+        values = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
         raise TypeError("X must be numbers: an array of shape (n, d) or a table of number columns") from None
     if values.ndim != 2:
