@@ -9,7 +9,10 @@ import pytest
 from salience.data.blocks import Block
 from salience.data.hashing import MISSING, hash_value
 from salience.data.plan import plan
-from salience.tabular.streaming.controls import CONTROLS, Controls, noise_level
+from salience.measures.information import corrected
+from salience.measures.nulltable import NullTable
+from salience.tabular import StreamRanker
+from salience.tabular.streaming.controls import CONTROLS, DRAWN, Controls, drawn_tables, noise_level
 
 N = 6000
 
@@ -160,3 +163,65 @@ def test_the_noise_level_is_interpolated_and_stays_at_the_ends():
     assert noise_level(10**7, level) == 0.2
     with pytest.raises(ValueError, match="at least 1"):
         noise_level(5, {})
+
+
+# --- controls whose counts are drawn ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("heuristic", ["mi", "chi2"])
+def test_the_order_of_the_rows_changes_no_score_of_a_control(table, heuristic):
+    rows = np.random.default_rng(1).permutation(N)
+    options = {"controls": True, "heuristic": heuristic}
+    first = StreamRanker("y", **options).fit(table).scores_.frame
+    other = StreamRanker("y", **options).fit(table.take(rows)).scores_.frame
+    assert first.equals(other)
+    assert {name for name in first["column"] if name.startswith("CONTROL-")} == set(CONTROLS)
+
+
+def test_another_seed_draws_other_controls():
+    counts = np.array([4000, 2000])
+    one, two = (drawn_tables(counts, seed)["CONTROL-card101", "values"].counts for seed in (0, 1))
+    assert not np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("counts", [[700, 300], [500, 300, 190, 10], [999, 1], [1000, 0]])
+def test_drawn_controls_have_the_rows_of_the_label(counts):
+    for (name, view), drawn in drawn_tables(np.array(counts), 0).items():
+        assert drawn.complete
+        assert drawn.counts.sum(axis=0).tolist() == counts, (name, view)
+
+
+def test_drawn_noise_scores_as_noise_that_is_dealt_out():
+    counts = np.array([900, 500, 100])
+    null = NullTable(counts)
+    found = {}
+    for seed in range(300):
+        for item, drawn in drawn_tables(counts, seed).items():
+            found.setdefault(item, []).append(corrected(drawn, null))
+    for (name, view), scores in found.items():
+        if name in ("CONTROL-constant", "CONTROL-sequence") or (name, view) in (
+            ("CONTROL-normal", "values"),
+            ("CONTROL-uniform", "values"),
+        ):
+            assert all(score.score == 0.0 and score.p == 1.0 for score in scores), name
+            continue
+        z = np.array([score.z for score in scores])
+        assert abs(z.mean()) < 4 / np.sqrt(300), name
+        assert z.std() == pytest.approx(1, abs=0.2), name
+        assert np.mean([score.p < 0.05 for score in scores]) < 0.05 + 4 * np.sqrt(0.05 / 300)
+
+
+def test_of_many_values_and_classes_a_sample_is_drawn():
+    counts = np.random.default_rng(0).integers(100, 9000, 400)
+    for (name, view), drawn in drawn_tables(counts, 0).items():
+        assert drawn.counts.size <= 1 << 22
+        if name not in ("CONTROL-sequence", "CONTROL-normal", "CONTROL-uniform"):
+            continue
+        if view == "values":
+            assert drawn.distinct == pytest.approx(counts.sum())
+            assert corrected(drawn, NullTable(counts)).score == 0.0
+
+
+def test_nothing_is_drawn_where_rows_are_read(table):
+    frame = StreamRanker("y", controls=True, null="shift", batch_size=2000).fit(table).scores_.frame
+    assert set(DRAWN) < set(frame["column"])

@@ -9,7 +9,7 @@ from typing import Any
 from salience.data.blocks import Derivation
 from salience.data.plan import Plan
 from salience.measures.counting import Item
-from salience.tabular.streaming.controls import CONTROLS, Controls
+from salience.tabular.streaming.controls import CONTROLS, DRAWN, Controls
 from salience.tabular.streaming.expand import Explode, SubFeatures, parse_subfeatures, pilot_values
 from salience.tabular.streaming.naming import no_such_column
 from salience.tabular.transforms import Transforms, pilot_statistics
@@ -22,7 +22,7 @@ class Candidates:
     Attributes
     ----------
     items : tuple of (name, view)
-        A number column with bins has two views.
+        A number column with bins has two views. Without the controls whose counts are drawn.
     kinds : dict
         From name to what it is: the kind of its column ("text", "number", "time", "list"), or "control", "transform",
         "sub-feature", "token".
@@ -46,6 +46,7 @@ class Candidates:
         focus: Sequence[str] = (),
         exclude: Sequence[str] = (),
         controls: bool = False,
+        drawn: bool = False,
         transforms: str | Sequence[str] | None = None,
         subfeatures: str = "",
     ) -> Candidates:
@@ -59,6 +60,8 @@ class Candidates:
             Only these columns; all but these.
         controls, transforms, subfeatures
             As in `StreamRanker`. Multi-value columns are exploded where the plan has a vocabulary.
+        drawn : bool
+            The controls that need no rows are no items: their counts are drawn at the end.
 
         Raises
         ------
@@ -97,6 +100,8 @@ class Candidates:
                 edges[name] = derivation.edges(name) if hasattr(derivation, "edges") else None
         items: list[Item] = []
         for name in kinds:
+            if drawn and kinds[name] == "control" and name in DRAWN:
+                continue
             items += [(name, "values")] if edges[name] is None else [(name, "values"), (name, "bins")]
         labels = [label.name for label in plan.labels]
         reads = tuple(dict.fromkeys([*(known if subfeatures else chosen), *labels]))

@@ -2,8 +2,11 @@
 itself.
 
 A real column that scores below the noise of its own cardinality carries nothing; one that scores like the
-copy of the label is a leak. Everything random comes from (seed, block), so the same rows are drawn in every
-run and on every machine.
+copy of the label is a leak.
+
+A heuristic that reads counts needs no rows of noise: the counts of noise against a label depend on the counts of the
+label alone and are drawn at the end (`drawn_tables`), the same whatever the order of the rows. Where rows are needed,
+everything random comes from (seed, block), so the same rows are drawn in every run and on every machine.
 """
 
 from __future__ import annotations
@@ -17,15 +20,17 @@ from scipy.special import ndtri
 
 from salience.data.blocks import Column, bin_identities
 from salience.data.hashing import MISSING, combine, identities
+from salience.measures.contingency import Contingency
 from salience.tabular.streaming.naming import no_such_column
 
 if TYPE_CHECKING:
     from salience.data.blocks import Block
     from salience.data.plan import Plan
 
-__all__ = ["CONTROLS", "Controls", "noise_level"]
+__all__ = ["CONTROLS", "DRAWN", "Controls", "drawn_tables", "noise_level"]
 
 _BINS = 32
+_CELLS = 1 << 22  # of a table that is drawn: 32 MB; of more values a sample is drawn
 
 
 class Controls:
@@ -138,6 +143,65 @@ def noise_level(cardinality: float, controls: Mapping[int, float]) -> float:
     return float(np.interp(np.log(cardinality), np.log(cards), [controls[c] for c in cards]))
 
 
+def drawn_tables(label_counts: np.ndarray, seed: int) -> dict[tuple[str, str], Contingency]:
+    """Draw the counts that controls of noise have with a label, as if its rows had been dealt out.
+
+    Parameters
+    ----------
+    label_counts : ndarray of int64, shape (classes,)
+        Rows of each class.
+    seed : int
+
+    Returns
+    -------
+    dict of (name, view) to Contingency
+        Of the controls in `DRAWN`.
+
+    Examples
+    --------
+    >>> drawn = drawn_tables(np.array([300, 100]), seed=0)
+    >>> drawn["CONTROL-binary", "values"].label_counts
+    array([300, 100])
+    >>> len(drawn["CONTROL-sequence", "values"].keys)
+    400
+    """
+    counts = np.asarray(label_counts, dtype=np.int64)
+    tables = {}
+    for name in DRAWN:
+        rng = np.random.default_rng([seed, list(CONTROLS).index(name)])
+        values = _CARDINALITIES.get(name, 1 if name == "CONTROL-constant" else None)
+        tables[name, "values"] = (
+            _own_values(counts, rng) if values is None else _levelled(counts, values, rng)
+        )
+        if CONTROLS[name].quantile is not None:
+            tables[name, "bins"] = _levelled(counts, _BINS, rng)
+    return tables
+
+
+def _levelled(counts: np.ndarray, values: int, rng: np.random.Generator) -> Contingency:
+    """Noise of equally likely values; of too many, some of them."""
+    kept = min(values, max(_CELLS // max(len(counts), 1), 1))
+    chances = np.append(np.full(kept, 1 / values), 1 - kept / values)
+    drawn = np.stack([rng.multinomial(rows, chances)[:kept] for rows in counts], axis=1)
+    drawn = drawn[drawn.sum(axis=1) > 0]
+    return _sample(drawn, counts, kept / values)
+
+
+def _own_values(counts: np.ndarray, rng: np.random.Generator) -> Contingency:
+    """A value for every row; of too many rows, some of them."""
+    rows = int(counts.sum())
+    kept = min(rows, max(_CELLS // max(len(counts), 1), 1))
+    of_class = counts if kept == rows else rng.multivariate_hypergeometric(counts, kept, method="marginals")
+    drawn = np.zeros((kept, len(counts)), dtype=np.int64)
+    drawn[np.arange(kept), np.repeat(np.arange(len(counts)), of_class)] = 1
+    return _sample(drawn, counts, kept / rows if rows else 1.0)
+
+
+def _sample(drawn: np.ndarray, counts: np.ndarray, theta: float) -> Contingency:
+    keys = np.arange(1, len(drawn) + 1, dtype=np.uint64)  # any but that of a missing value
+    return Contingency(keys, drawn, np.full(len(drawn), 1 / theta), counts, theta=theta)
+
+
 # ------------------------------------------------------------------------------------ the table
 class _Control(NamedTuple):
     make: Callable[[Controls, Block], Column]
@@ -203,6 +267,10 @@ CONTROLS: dict[str, _Control] = {
     "CONTROL-label": _Control(_label),
     "CONTROL-row-hash": _Control(_row_hash),
 }
+
+
+#: Controls whose counts with a label depend on the label's counts alone.
+DRAWN = tuple(name for name in CONTROLS if name not in ("CONTROL-label", "CONTROL-row-hash"))
 
 
 def _label_identities(plan: Plan, label: str | None) -> np.ndarray:

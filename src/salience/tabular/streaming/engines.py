@@ -20,6 +20,7 @@ from salience.measures.moments import MomentState
 from salience.measures.resampling import q_values
 from salience.tabular.outrank import outrank_batches
 from salience.tabular.streaming.batches import BatchState
+from salience.tabular.streaming.controls import drawn_tables
 from salience.tabular.streaming.heuristics import Heuristic
 from salience.tabular.streaming.parts import row_namers
 from salience.tabular.streaming.rowsample import SampleState
@@ -62,8 +63,12 @@ class Counts:
     def frame(self, ranker: RankingPass, label: str, state: CountState, source: Any) -> pl.DataFrame:
         if ranker.normalize == "minmax":
             ranker.notes_.append(MINMAX_NOTE)
+        tables = state.finalize()
+        if ranker.controls:
+            counts = next(iter(tables.values())).label_counts
+            tables |= drawn_tables(counts, ranker.plan_.seed)
         return score_columns(
-            state.finalize(),
+            tables,
             ranker.candidates_.kinds,
             ranker._heuristic,
             null=ranker._null,

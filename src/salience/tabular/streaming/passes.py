@@ -23,7 +23,7 @@ from salience.results.meta import Interval, Meta
 from salience.results.scores import Scores
 from salience.stages import Stages
 from salience.tabular.streaming.candidates import Candidates
-from salience.tabular.streaming.engines import engine
+from salience.tabular.streaming.engines import Counts, engine
 from salience.tabular.streaming.heuristics import HEURISTICS, OUTRANK_NAMES, heuristic
 from salience.tabular.streaming.reference import Reference
 from salience.tabular.streaming.relations import relations
@@ -287,16 +287,17 @@ class RankingPass:
         """What follows from the plan: the candidates and empty states."""
         self.plan_ = decided
         self.columns_ = [column.name for column in decided.columns]
+        self._engine = engine(self._heuristic, self._null, self.preset)
         self.candidates_ = Candidates.of(
             decided,
             source,
             focus=self.focus,
             exclude=self.exclude,
             controls=self.controls,
+            drawn=isinstance(self._engine, Counts),
             transforms=self.transforms,
             subfeatures=self.subfeatures,
         )
-        self._engine = engine(self._heuristic, self._null, self.preset)
         states = {label.name: self._engine.state(self, label.name) for label in decided.labels}
         self._tally = Tally(decided, self.candidates_, states)
 
