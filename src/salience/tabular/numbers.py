@@ -95,7 +95,9 @@ def _is_frame(X: Any) -> bool:
 def _matrix(X: Any) -> NDArray[np.float64]:
     try:
         given = np.asarray(X)
-        if given.dtype.kind in "US" or (given.dtype == object and any(isinstance(v, str) for v in given.flat)):
+        if given.dtype.kind in "US" or (
+            given.dtype == object and any(isinstance(v, str) for v in given.flat)
+        ):
             raise TypeError("texts, though they may read as numbers")
         values = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
