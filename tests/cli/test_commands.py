@@ -33,7 +33,10 @@ def test_rank_finds_the_planted_column_and_writes_a_run(call, clicks: Path) -> N
     assert sorted(p.name for p in Path("runs/clicks").iterdir()) == FILES
     assert "1 of 5 columns tells something about click that chance does not: ad." in result.stdout
     run = Run.open("runs/clicks")
-    assert run.scores.frame.filter(pl.col("verdict") == "signal")["column"].to_list() == ["ad"]
+    of_data = run.scores.frame.filter(
+        pl.col("kind") != "control"
+    )  # one of twenty controls may be a false discovery
+    assert of_data.filter(pl.col("verdict") == "signal")["column"].to_list() == ["ad"]
     assert run.options["target"] == ["click"]
     assert "What matters for" in Path("runs/clicks/report.html").read_text(encoding="utf-8")
 

@@ -123,7 +123,10 @@ class _Members:
 
     def _by_header(self, name: str) -> int:
         with self._file.zip.open(f"{name}.npy") as stream:
-            version = np.lib.format.read_magic(stream)
+            try:
+                version = np.lib.format.read_magic(stream)
+            except ValueError:
+                raise SourceError(f"{name} in {self._path} is no array") from None
             read = (
                 np.lib.format.read_array_header_1_0
                 if version == (1, 0)
