@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ __all__ = ["Sentences", "flattened", "splitter"]
 Split = Callable[[str], Iterable[str]]
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*")
 _WINDOW = 20_000  # characters that pysbd is given at once: its time grows with the square of them
+# and with the cube of what may be an abbreviation or the number of an item: "Mr.", "e.g.", "a)", "12."
+_MARK = re.compile(r"(?<!\w)\w{1,5}[.)]")
+_MARKS = 100
 
 
 @dataclass(frozen=True)
@@ -136,13 +140,22 @@ def _in_windows(paragraph: str, segment: Split) -> list[str]:
     found: list[str] = []
     rest, start = "", 0
     while start < len(paragraph):
-        window = rest + paragraph[start : start + _WINDOW]
-        start += _WINDOW
+        piece = _piece(paragraph, start)
+        window = rest + piece
+        start += len(piece)
         parts = _whole(window, segment(window))
-        goes_on = start < len(paragraph) and (len(parts) > 1 or len(window) < 4 * _WINDOW)
+        short = len(window) < 4 * _WINDOW and len(_MARK.findall(window)) < 2 * _MARKS
+        goes_on = start < len(paragraph) and (len(parts) > 1 or short)
         rest = parts.pop() if goes_on else ""
         found += filter(None, map(str.strip, parts))
     return found
+
+
+def _piece(paragraph: str, start: int) -> str:
+    """What pysbd is given next: it ends after so many characters, or so many marks."""
+    piece = paragraph[start : start + _WINDOW]
+    last = next(islice(_MARK.finditer(piece), _MARKS - 1, None), None)
+    return piece if last is None else piece[: last.end()]
 
 
 def _whole(text: str, parts: Iterable[str]) -> list[str]:
