@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salience.instances import LexRank
-from salience.instances.lexrank.sentences import _WINDOW, _in_windows, flattened, splitter
+from salience.instances.lexrank.sentences import _MARK, _MARKS, _WINDOW, _in_windows, flattened, splitter
 from salience.instances.lexrank.summary import Budget
 from salience.instances.lexrank.words import words_of
 
@@ -54,6 +54,19 @@ def test_an_empty_line_ends_a_sentence_and_the_end_of_a_line_does_not():
     assert splitter(None, "en")(text) == [
         "A headline", "The first sentence goes on here.", "The second one too.", "A new paragraph.",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["a) b) c) " * 3000, "Mr. Dr. e.g. i.e. " * 2000, "1. 22. 333. " * 3000])
+def test_a_window_holds_few_abbreviations_and_numbers_of_items(text):
+    """pysbd's time grows with their cube, so a window ends after so many."""
+    marks = []
+
+    def segment(window):
+        marks.append(len(_MARK.findall(window)))
+        return [window]
+
+    assert " ".join(_in_windows(text.strip(), segment)).split() == text.split()
+    assert max(marks) <= 3 * _MARKS
 
 
 def test_a_book_in_one_line_is_split_in_windows_without_a_seam():
