@@ -150,7 +150,7 @@ def test_index_shows_orders_and_dimensions_for_more_answers_than_the_graph_is_wi
         (("--k", "5000"), "5,?000"),
         (("--k", "300", "--rows", "200"), r"200 rows \(--rows\)"),
         (("--labels", "nowhere.txt"), "no such file"),
-        (("--labels", "YQ", "--queries", "few_queries.npy", "--query-labels", "odd.npy"), "77.*on_missing"),
+        (("--labels", "YQ", "--queries", "few_queries.npy", "--query-labels", "odd.npy"), "77.*--on-missing"),
     ],
 )
 def test_index_says_what_does_not_fit(call, cone: Path, arguments, message: str) -> None:
