@@ -1,7 +1,7 @@
 """Is ``--memory`` a promise? What was asked and what was used, over tables that are hard to hold.
 
 Each case is the real command in a process of its own. What counts is the peak of its resident set
-(``ru_maxrss``), with the pages of mapped files: libraries, code and data. A command may refuse at the start and
+(``VmHWM``, Linux only), with the pages of mapped files: libraries, code and data. A command may refuse at the start and
 say what it needs; one that goes on must stay within what was given.
 
 ::
@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,12 +93,26 @@ def _ranked(path: Path, asked: str, more: tuple[str, ...], settings: Settings) -
             process = subprocess.Popen(
                 command, stdout=said, stderr=said, cwd=REPOSITORY, env=ours_environment()
             )
-            _, status, usage = os.wait4(process.pid, 0)
+            peak, done = 0, 0
+            while (
+                not done
+            ):  # the kernel's own maximum counts what this process held before it became the command
+                peak = max(peak, _high_water(process.pid))
+                time.sleep(0.02)
+                done, status, usage = os.wait4(process.pid, os.WNOHANG)
             process.returncode = os.waitstatus_to_exitcode(status)
             said.seek(0)
             output = " ".join(said.read().split())
-    scale = 1 if sys.platform == "darwin" else 1024
-    return usage.ru_maxrss * scale, usage.ru_utime + usage.ru_stime, output, process.returncode
+    return peak, usage.ru_utime + usage.ru_stime, output, process.returncode
+
+
+def _high_water(pid: int) -> int:
+    """Largest resident set of a process so far; 0 when it is gone."""
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    except OSError:
+        return 0
+    return 1024 * int(found[1]) if found else 0
 
 
 def _table(draw: Callable[[np.random.Generator, int], dict[str, pa.Array]], rows: int, block: int = _BLOCK,

@@ -22,6 +22,7 @@ _SHARD_ROWS = 1_000_000
 _BUFFER = 64 * 1024
 _PAGE = 1 << 20  # what writers make of a page, about
 _LARGE = 8 << 20  # bytes of a chunk whose pages are looked at one by one
+_SKIPPED = 64 << 20  # bytes of a row group: what skips may hold much of it
 _LONG = 128  # bytes of a text that is better held once, in a dictionary
 
 
@@ -85,16 +86,16 @@ class ParquetMember(Member):
         return is_plain(self.schema.field(column).type)
 
     def skippable(self, part: tuple[int, ...], columns: Sequence[str], rows: int) -> list[str]:
-        """The columns of plain types, texts only where so many rows of them are no long ones."""
+        """The columns of plain types in row groups that are not large; texts only where so many rows are no long ones."""
         plain = [name for name in columns if self.skips(name)]
         texts = [name for name in plain if is_string(self.schema.field(name).type)]
-        if not texts:
-            return plain
         with (
             reading(self.path, "Parquet"),
             pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_BUFFER) as file,
         ):
-            found = _texts(self.path, file, part, texts)
+            if max((file.metadata.row_group(i).total_byte_size for i in part), default=0) > _SKIPPED:
+                return []
+            found = _texts(self.path, file, part, texts) if texts else {}
         short = rows * sum(own.row for own in found.values()) <= PIECE_BYTES
         return plain if short else [name for name in plain if name not in found]
 
